@@ -1,0 +1,170 @@
+"""What may go wrong and be told to a caller. Nothing else crosses RPC: the rest becomes `InternalError`.
+
+The class's name is the stable slug, its docstring the title, its arguments the details; it is rebuilt from them at the caller.
+"""
+
+import re
+from typing import Any, ClassVar
+
+
+class QudaoError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+    registry: ClassVar[dict[str, type["QudaoError"]]] = {}
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(details)
+        self.details = details
+
+    def __init_subclass__(cls) -> None:
+        QudaoError.registry[cls.__name__] = cls
+
+    @classmethod
+    def slug(cls) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or "").strip()
+
+    def __str__(self) -> str:
+        return self.title
+
+
+def rebuild(name: str, details: dict[str, Any]) -> QudaoError:
+    """The error that a service raised, from its name and details; an unknown one is internal."""
+    return QudaoError.registry.get(name, InternalError)(**details)
+
+
+# --- of the way there
+
+
+class InternalError(QudaoError):
+    """Something failed on our side; the incident's id finds it in the logs."""
+
+
+class InvalidRequest(QudaoError):
+    """The request is not of the expected form."""
+
+    status = 422
+
+
+class NotAuthenticated(QudaoError):
+    """Log in first: the session is missing, ended or expired."""
+
+    status = 401
+
+
+class PermissionDenied(QudaoError):
+    """You are not permitted to do this."""
+
+    status = 403
+
+
+class NotFound(QudaoError):
+    """There is no such thing, or it is not yours to see."""
+
+    status = 404
+
+
+class ServiceUnavailable(QudaoError):
+    """A part of the system does not answer just now; try again."""
+
+    status = 503
+
+
+class DeadlinePassed(QudaoError):
+    """The answer did not come in time; whether the change was made is told by repeating it with the same Idempotency-Key."""
+
+    status = 504
+
+
+class CommandExpired(QudaoError):
+    """The command arrived after its deadline and was not run."""
+
+    status = 503
+
+
+class CommandInFlight(QudaoError):
+    """The same command is being carried out just now."""
+
+    status = 409
+
+
+class IdempotencyKeyReused(QudaoError):
+    """This Idempotency-Key was used with another request."""
+
+    status = 422
+
+
+class VersionConflict(QudaoError):
+    """Somebody changed it meanwhile: read it again."""
+
+    status = 412
+
+
+class InvalidCursor(QudaoError):
+    """The cursor is not one that we gave."""
+
+    status = 422
+
+
+# --- of identity
+
+
+class WrongCredentials(QudaoError):
+    """Login or password is wrong."""
+
+    status = 401
+
+
+class PasswordChangeRequired(QudaoError):
+    """Choose a password of your own first."""
+
+    status = 403
+
+
+class PasswordRefused(QudaoError):
+    """This password does not meet the rules."""
+
+    status = 422
+
+
+class SetupClosed(QudaoError):
+    """The system is set up already."""
+
+    status = 404
+
+
+class SetupSecretWrong(QudaoError):
+    """The set-up secret is wrong."""
+
+    status = 403
+
+
+class LoginTaken(QudaoError):
+    """This login belongs to somebody else."""
+
+    status = 409
+
+
+class NameTaken(QudaoError):
+    """Another one has this name already."""
+
+    status = 409
+
+
+class AboveYourRights(QudaoError):
+    """Nobody can grant more than he holds himself."""
+
+    status = 403
+
+
+# --- of customers and activities
+
+
+class NotTheOwner(QudaoError):
+    """Only the person who holds the customer may do this."""
+
+    status = 403

@@ -1,0 +1,84 @@
+"""The only reader of the environment. `X` may be given as a file instead: `X_FILE=/run/secrets/x`."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+
+class SettingMissing(SystemExit):
+    """A process was started with a setting missing or wrong; the sentence says which."""
+
+
+def read(name: str) -> str | None:
+    """The variable, or the contents of the file that `<name>_FILE` points to; None when neither is set."""
+    if value := os.environ.get(name):
+        return value
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingMissing(f"{name}_FILE: {path} cannot be read ({error.strerror}).") from None
+    return None
+
+
+class Settings(BaseModel):
+    """Fields are filled from `QUDAO_<FIELD>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_level: str = "INFO"
+
+    @classmethod
+    def load(cls, **given: str | None) -> Self:
+        """From the environment; `given` values win over it."""
+        found = {name: given[name] if name in given else read(f"QUDAO_{name.upper()}") for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in found.items() if value is not None})
+        except ValidationError as error:
+            wrong = "; ".join(f"QUDAO_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+            raise SettingMissing(f"Settings are missing or wrong. {wrong}.") from None
+
+
+class BusSettings(Settings):
+    """What every process on the broker needs."""
+
+    amqp_uri: SecretStr
+    signing_key: SecretStr
+    trusted_keys_dir: Path
+    heartbeat: int = Field(default=10, description="seconds")
+    rpc_timeout: float = Field(default=5.0, description="seconds that a caller waits for an answer")
+
+
+class ServiceSettings(BusSettings):
+    """What a nameko service needs."""
+
+    service: str
+    database_url: SecretStr
+    health_host: str = "127.0.0.1"
+    health_port: int | None = None
+    workers: int = Field(default=50, description="requests and events in work at once, also the broker's prefetch")
+    pool_size: int = Field(default=15, description="connections to the database besides the leader's")
+    statement_timeout_ms: int = 8_000
+    relay_poll: float = Field(default=0.1, description="seconds between looks into the outbox when no notice came")
+    sweep_every: float = Field(default=30.0, description="seconds between questions to producers for lost events")
+    retry_delays: tuple[float, ...] = Field(default=(1, 5, 25, 120), description="seconds before each new try of a handler")
+    setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")
+    failpoint: str | None = Field(default=None, description="tests only: the marked point at which the process kills itself")
+
+    @classmethod
+    def of(cls, service: str) -> Self:
+        return cls.load(service=service, database_url=read(f"QUDAO_{service.upper()}_DATABASE_URL"))
+
+
+class GatewaySettings(BusSettings):
+    """What the gateway needs."""
+
+    http_host: str = "127.0.0.1"
+    http_port: int = 8080
+    header_timeout: float = Field(default=10.0, description="seconds in which a client must have sent its request's head")
+    body_timeout: float = Field(default=20.0, description="seconds in which a client must have sent its request's body")
+    max_body_bytes: int = 1_000_000
+    max_waiting_sockets: int = Field(default=2_000, description="sockets without a complete head; the oldest is closed past it")
+    passport_cache: float = Field(default=0.5, description="seconds; revocation is felt within one")
