@@ -11,16 +11,21 @@ from services.contracts.base import Command, Event, Page, PageQuery, Text, View,
 Method = Literal["phone", "visit", "chat", "mail", "other"]
 
 
-class WriteNote(Command):
+class ContactNote(Command):
     """A contact note. Whether it counts as an effective contact is computed, never typed."""
 
-    customer_id: UUID
     method: Method
     content: Text
     maturity: Annotated[int, Field(ge=0, le=9, description="Grade; 0 does not count as an effective contact.")]
     not_reached: bool = False
     busy: bool = False
     next_contact_at: datetime | None = None
+
+
+class WriteNote(ContactNote):
+    """Writes a note about a customer."""
+
+    customer_id: UUID
 
 
 class NoteView(View):

@@ -63,6 +63,11 @@ class Sensitive:
     """Marks a field that may stand in no log, audit row or error."""
 
 
+@dataclass(frozen=True)
+class Personal:
+    """Marks a way to reach somebody, shown only in part to logs and audit."""
+
+
 def refuse_control_characters(text: str) -> str:
     """NUL cannot be stored by PostgreSQL, the other control characters forge log lines."""
     if any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for c in text):
@@ -80,7 +85,9 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(refuse_control_characters)
 ]
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=40), AfterValidator(refuse_line_breaks)]
+Phone = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=40), AfterValidator(refuse_line_breaks), Personal()
+]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200), Sensitive()]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Sensitive()]
 

@@ -46,15 +46,20 @@ class EntryOutcome(View):
     held_by: str | None = None
 
 
-class UpdateCustomer(Command):
-    """Changes what is given and leaves the rest, if the customer is still in `expected_version`."""
+class CustomerChanges(Command):
+    """What may be changed. What is given is changed, what is absent stays; null empties a field."""
 
-    customer_id: UUID
-    expected_version: Annotated[int, Field(ge=1)]
     phone: Phone | None = None
     city: Line | None = None
     contact_person: Line | None = None
     is_key: bool | None = None
+
+
+class UpdateCustomer(CustomerChanges):
+    """Changes the customer if it is still in `expected_version`."""
+
+    customer_id: UUID
+    expected_version: Annotated[int, Field(ge=1)]
 
 
 class ShowCustomer(Query):

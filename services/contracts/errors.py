@@ -11,6 +11,8 @@ class QudaoError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
+    is_denial: ClassVar[bool] = False
+    """Whether it is written to the audit: somebody tried what he may not."""
     registry: ClassVar[dict[str, type["QudaoError"]]] = {}
 
     def __init__(self, **details: Any) -> None:
@@ -60,6 +62,7 @@ class PermissionDenied(QudaoError):
     """You are not permitted to do this."""
 
     status = 403
+    is_denial = True
 
 
 class NotFound(QudaoError):
@@ -117,6 +120,7 @@ class WrongCredentials(QudaoError):
     """Login or password is wrong."""
 
     status = 401
+    is_denial = True
 
 
 class PasswordChangeRequired(QudaoError):
@@ -141,6 +145,7 @@ class SetupSecretWrong(QudaoError):
     """The set-up secret is wrong."""
 
     status = 403
+    is_denial = True
 
 
 class LoginTaken(QudaoError):
@@ -159,6 +164,7 @@ class AboveYourRights(QudaoError):
     """Nobody can grant more than he holds himself."""
 
     status = 403
+    is_denial = True
 
 
 # --- of customers and activities
@@ -168,3 +174,4 @@ class NotTheOwner(QudaoError):
     """Only the person who holds the customer may do this."""
 
     status = 403
+    is_denial = True

@@ -42,14 +42,19 @@ class SetUp(Command):
     password: Password
 
 
-class OpenSession(Command):
-    """Logs in with a password, or with a one-time code before there is one.
+class Credentials(Command):
+    """A login with its password, or with a one-time code before there is one, typed as it was given."""
+
+    login: Login
+    password: Password
+
+
+class OpenSession(Credentials):
+    """Logs in.
 
     The token is made by the gateway and known to it alone; identity sees and keeps its SHA-256, in hex.
     """
 
-    login: Login
-    password: Password
     token_digest: Digest
 
 

@@ -58,6 +58,7 @@ class ServiceSettings(BusSettings):
     database_url: SecretStr
     health_host: str = "127.0.0.1"
     health_port: int | None = None
+    declare_topology: bool = Field(default=True, description="false where a deploy step with the right to does it")
     workers: int = Field(default=50, description="requests and events in work at once, also the broker's prefetch")
     pool_size: int = Field(default=15, description="connections to the database besides the leader's")
     statement_timeout_ms: int = 8_000

@@ -1,0 +1,106 @@
+"""Tables of identity; what each column promises stands in the migrations."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {str: Text, datetime: DateTime(timezone=True), list[str]: ARRAY(Text)}  # noqa: RUF012 SQLAlchemy's way
+
+
+class Agency(Base):
+    __tablename__ = "agency"
+    __table_args__ = (
+        UniqueConstraint("name", name="agency_name_key"),
+        Index("agency_one_headquarters", "is_headquarters", unique=True, postgresql_where=text("is_headquarters")),
+        CheckConstraint("version > 0", name="agency_version_check"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    is_headquarters: Mapped[bool]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Department(Base):
+    __tablename__ = "department"
+    __table_args__ = (
+        UniqueConstraint("agency_id", "name", name="department_name_key"),
+        UniqueConstraint("id", "agency_id", name="department_in_agency"),
+        ForeignKeyConstraint(
+            ["parent_id", "agency_id"], ["department.id", "department.agency_id"], name="department_parent_fkey"
+        ),
+        CheckConstraint("version > 0", name="department_version_check"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id", name="department_agency_id_fkey"))
+    parent_id: Mapped[UUID | None]
+    name: Mapped[str]
+    path: Mapped[str]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Person(Base):
+    __tablename__ = "person"
+    __table_args__ = (
+        UniqueConstraint("login", name="person_login_key"),
+        CheckConstraint("login = lower(login)", name="person_login_check"),
+        CheckConstraint("cardinality(roles) > 0", name="person_roles_check"),
+        CheckConstraint("password_hash LIKE '$argon2id$%'", name="person_password_hash_check"),
+        CheckConstraint("version > 0", name="person_version_check"),
+        ForeignKeyConstraint(
+            ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="person_department_fkey"
+        ),
+        Index("person_agency", "agency_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    login: Mapped[str]
+    display_name: Mapped[str]
+    agency_id: Mapped[UUID]
+    department_id: Mapped[UUID]
+    roles: Mapped[list[str]]
+    password_hash: Mapped[str | None]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class OneTimeCode(Base):
+    __tablename__ = "one_time_code"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="one_time_code_person_id_fkey"), primary_key=True)
+    digest: Mapped[str]
+    expires_at: Mapped[datetime]
+
+
+class Session(Base):
+    __tablename__ = "session"
+    __table_args__ = (
+        UniqueConstraint("token_digest", name="session_token_key"),
+        Index("session_person", "person_id", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="session_person_id_fkey"))
+    token_digest: Mapped[str]
+    by_code: Mapped[bool]
+    opened_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,173 @@
+"""A request being answered: who asks, until when, and what its method may use."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from services.contracts.base import In, Message, Nothing, Operation, Out
+from services.contracts.errors import (
+    CommandExpired,
+    DeadlinePassed,
+    InvalidRequest,
+    PasswordChangeRequired,
+    PermissionDenied,
+    ServiceUnavailable,
+    rebuild,
+)
+from services.contracts.permissions import Scope
+from services.plumbing import logs
+from services.plumbing.bus import BrokerAway, NoAnswer, Refused, Unroutable
+from services.plumbing.database import session_of
+from services.plumbing.masking import masked
+from services.plumbing.passport import Caller
+from services.plumbing.work import Work, command_transaction
+
+if TYPE_CHECKING:
+    from services.plumbing.runtime import Runtime
+
+UNKNOWN_CALLER = Caller("nobody")
+
+
+@dataclass
+class Call:
+    """`deadline` is unix time in seconds; after it nobody waits for the answer any more."""
+
+    runtime: "Runtime"
+    operation: Operation[Any, Any]
+    passport: str | None
+    request_id: str
+    command_id: str | None
+    deadline: float
+    caller: Caller = UNKNOWN_CALLER
+    request: Message = field(default_factory=Nothing)
+    _in_transaction: bool = False
+
+    @classmethod
+    def of(cls, runtime: "Runtime", operation: Operation[Any, Any], headers: dict[str, Any]) -> "Call":
+        """From the headers of nameko's message. Raises InvalidRequest when they are not ours."""
+        try:
+            return cls(
+                runtime=runtime,
+                operation=operation,
+                passport=headers.get("passport"),
+                request_id=str(headers.get("request_id") or "none")[:64],
+                command_id=str(headers["command_id"])[:200] if operation.changes else None,
+                deadline=float(headers.get("deadline") or time.time() + runtime.settings.rpc_timeout),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise InvalidRequest(reason="a command needs the headers nameko.command_id and nameko.deadline") from None
+
+    def admit(self, message: Any) -> None:
+        """Who asks, whether he may, whether it is still wanted, and what: in this order, so that a stranger learns nothing."""
+        self.caller = self.runtime.verifier.verify(self.passport)
+        assert self.operation.permission is not None
+        if not self.caller.may(self.operation.permission):
+            if self.caller.password_change_required:
+                raise PasswordChangeRequired()
+            raise PermissionDenied(permission=self.operation.permission)
+        if time.time() > self.deadline:
+            raise CommandExpired()
+        try:
+            self.request = self.operation.request.model_validate(message)
+        except ValidationError as error:
+            raise InvalidRequest(errors=problems_of(error)) from None
+
+    @property
+    def scope(self) -> Scope:
+        """On whose records the caller may use this operation."""
+        assert self.operation.permission is not None
+        return self.caller.scope(self.operation.permission)
+
+    @property
+    def user_id(self) -> UUID:
+        return self.caller.user_id
+
+    @contextmanager
+    def transaction(self) -> Iterator[Work]:
+        """For commands; see `services.plumbing.work`."""
+        self._in_transaction = True
+        try:
+            with command_transaction(self) as work:
+                yield work
+        finally:
+            self._in_transaction = False
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """For queries: a session that only reads."""
+        return session_of(self.runtime.reading_engine, {})
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """For marks that change nothing for anybody, such as when a session was last used: neither audited nor told."""
+        with session_of(self.runtime.engine, {}) as session, session.begin():
+            yield session
+
+    def ask(self, operation: Operation[In, Out], message: In) -> Out:
+        """Another service's answer, under the same passport and deadline.
+
+        Raises the declared errors of the operation, DeadlinePassed or ServiceUnavailable.
+        """
+        if self._in_transaction:
+            raise RuntimeError(f"{operation.route} was asked inside a transaction")
+        return self.runtime.ask(
+            operation,
+            message,
+            passport=self.passport or "",
+            request_id=self.request_id,
+            command_id=f"{self.command_id}/{self.operation.route}" if operation.changes else None,
+            timeout=self.deadline - time.time(),
+        )
+
+    def shown_request(self) -> dict[str, Any]:
+        return masked(self.request)
+
+
+def problems_of(error: ValidationError) -> list[dict[str, str]]:
+    """Where and why, without what was sent."""
+    return [
+        {"pointer": "/" + "/".join(str(part) for part in problem["loc"]), "detail": problem["msg"]}
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+
+
+def exchange(
+    runtime: "Runtime",
+    operation: Operation[In, Out],
+    message: In,
+    *,
+    passport: str,
+    request_id: str,
+    command_id: str | None,
+    timeout: float,
+) -> Out:
+    """One RPC over the bus, contract in and contract out."""
+    if timeout <= 0:
+        raise DeadlinePassed()
+    headers = {
+        "nameko.passport": passport,
+        "nameko.request_id": request_id,
+        "nameko.deadline": str(time.time() + timeout),
+        "nameko.call_id_stack": [f"{runtime.settings.service}.{logs.request_id.get()}"],
+    }
+    if command_id:
+        headers["nameko.command_id"] = command_id
+    try:
+        answer = runtime.bus.request(operation.route, message.model_dump_json().encode(), headers, timeout)
+    except NoAnswer:
+        raise (DeadlinePassed if operation.changes else ServiceUnavailable)(service=operation.service) from None
+    except (BrokerAway, Unroutable, Refused) as error:
+        raise ServiceUnavailable(service=operation.service) from error
+    if failure := answer.get("error"):
+        raise rebuild(failure.get("exc_type", ""), details_of(failure))
+    return operation.answer.model_validate(answer["result"])
+
+
+def details_of(error: dict[str, Any]) -> dict[str, Any]:
+    arguments = error.get("exc_args") or [{}]
+    return arguments[0] if isinstance(arguments[0], dict) else {}

@@ -1,0 +1,86 @@
+"""The engine, sessions, and what the database's errors mean to a caller."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg.errors
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from services.contracts.errors import QudaoError, ServiceUnavailable
+from services.plumbing.settings import ServiceSettings
+
+Constraints = Mapping[str, type[QudaoError]]
+"""The name of a constraint, and the error that its violation is to a caller."""
+
+
+class Base(DeclarativeBase):
+    """Models of the plumbing; a service has a base of its own, so that its tables stay its own."""
+
+
+class ConnectionLost(Exception):
+    """The database went away under us; the work may be tried once more, for nothing of it was committed or all of it was."""
+
+
+def make_engine(settings: ServiceSettings) -> Engine:
+    """Connections are made on demand; a wait for a free one ends after 2 s, a statement after its timeout."""
+    url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
+    return create_engine(
+        url,
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": settings.service,
+            "options": f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=4000 -c timezone=UTC"
+            " -c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=2000",
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        },
+    )
+
+
+@contextmanager
+def session_of(engine: Engine, constraints: Constraints) -> Iterator[Session]:
+    """A session whose database errors come out as ours. Raises ConnectionLost, ServiceUnavailable or a constraint's error."""
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            yield session
+    except IntegrityError as error:
+        raise meaning_of(error, constraints) from error
+    except PoolTimeout as error:
+        raise ServiceUnavailable(reason="busy") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or (isinstance(error.orig, psycopg.OperationalError) and is_lost(error.orig)):
+            raise ConnectionLost() from error
+        if isinstance(error.orig, RETRY_LATER):
+            raise ServiceUnavailable(reason="database") from error
+        raise
+
+
+RETRY_LATER = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.InsufficientResources,
+)
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Without a code of the server's the connection itself failed; class 57P is a server that shuts down or starts."""
+    return error.sqlstate is None or error.sqlstate.startswith(("57P", "08"))
+
+
+def meaning_of(error: IntegrityError, constraints: Constraints) -> Exception:
+    name = error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+    return constraints[name]() if name and name in constraints else error

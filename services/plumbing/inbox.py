@@ -1,0 +1,180 @@
+"""Each event has its effect once per handler, however often and in whatever order it comes.
+
+Its inbox row and its effect are one transaction. A handler that fails leaves the row with the envelope, to be tried again with
+growing delay and parked in the end; the message itself is acked, so that the events behind it do not wait.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from services.contracts.base import Envelope, Event
+from services.plumbing import failpoints, metrics
+from services.plumbing.database import session_of
+from services.plumbing.outbox import tell
+from services.plumbing.work import Work
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Event, Envelope, Work], None]
+
+# Shared with handlers, exclusive for the sweep that moves the cursor and prunes below it: else a copy that comes at that very
+# moment would see neither the row nor the moved cursor.
+SHARE_CURSOR = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cursor ' || :source, 0))")
+OWN_CURSOR = text("SELECT pg_advisory_xact_lock(hashtextextended('cursor ' || :source, 0))")
+RECEIVE = text(
+    """
+    INSERT INTO inbox (handler, event_id, source, position, state)
+    SELECT :handler, :event_id, :source, :position, 'done'
+    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE source = :source AND position >= :position)
+    ON CONFLICT DO NOTHING RETURNING clock()
+    """
+)
+FAIL = text(
+    """
+    INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try, error)
+    VALUES (:handler, :event_id, :source, :position, 'failed', CAST(:envelope AS jsonb), 1,
+            clock() + make_interval(secs => :delay), :error)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays: tuple[float, ...]) -> None:
+    """Runs one handler on one event, unless it has run or failed already. Raises only when the database is away."""
+    identity = {"handler": name, "event_id": envelope.id, "source": envelope.source, "position": envelope.position}
+    try:
+        with session_of(engine, {}) as session, session.begin():
+            session.execute(SHARE_CURSOR, {"source": envelope.source})
+            now = session.scalar(RECEIVE, identity)
+            if now is None:
+                metrics.EVENTS_HANDLED.labels(name, "known").inc()
+                return
+            run(session, now, handler, envelope)
+            failpoints.reach("inbox_before_commit")
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("handler %s failed on event %s", name, envelope.id)
+        metrics.EVENTS_HANDLED.labels(name, "failed").inc()
+        with session_of(engine, {}) as session, session.begin():
+            session.execute(SHARE_CURSOR, {"source": envelope.source})
+            session.execute(FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": short(error)})
+    else:
+        failpoints.reach("inbox_after_commit")
+        metrics.EVENTS_HANDLED.labels(name, "done").inc()
+
+
+def run(session: Any, now: Any, handler: Handler, envelope: Envelope) -> None:
+    work = Work(session, now, envelope.agency_id, envelope.actor, envelope.request_id)
+    handler(envelope.event(), envelope, work)
+    session.flush()
+    tell(session, work.events)
+
+
+DUE = text("SELECT handler, event_id FROM inbox WHERE state = 'failed' AND next_try <= clock() ORDER BY next_try LIMIT :limit")
+LOCK_DUE = text(
+    "SELECT envelope::text AS envelope, tries, clock() AS now FROM inbox"
+    " WHERE handler = :handler AND event_id = :event_id AND state = 'failed' FOR UPDATE SKIP LOCKED"
+)
+DONE = text(
+    "UPDATE inbox SET state = 'done', envelope = NULL, next_try = NULL, error = NULL, tries = tries + 1"
+    " WHERE handler = :handler AND event_id = :event_id"
+)
+FAIL_AGAIN = text(
+    """
+    UPDATE inbox SET tries = tries + 1, error = :error, state = CASE WHEN tries + 1 >= :most THEN 'parked' ELSE 'failed' END,
+           next_try = CASE WHEN tries + 1 >= :most THEN NULL ELSE clock() + make_interval(secs => :delay) END
+    WHERE handler = :handler AND event_id = :event_id AND state = 'failed' RETURNING state
+    """
+)
+
+
+def retry_due(engine: Any, handlers: dict[str, Handler], delays: tuple[float, ...], limit: int = 100) -> int:
+    """Tries failed events whose time has come once more; how many there were."""
+    with session_of(engine, {}) as session:
+        due = session.execute(DUE, {"limit": limit}).all()
+    for name, event_id in due:
+        if name in handlers:
+            retry(engine, name, event_id, handlers[name], delays)
+    return len(due)
+
+
+def retry(engine: Any, name: str, event_id: Any, handler: Handler, delays: tuple[float, ...]) -> None:
+    identity = {"handler": name, "event_id": event_id}
+    tries = 1
+    try:
+        with session_of(engine, {}) as session, session.begin():
+            row = session.execute(LOCK_DUE, identity).one_or_none()
+            if row is None:
+                return
+            tries = row.tries
+            run(session, row.now, handler, Envelope.model_validate_json(row.envelope))
+            session.execute(DONE, identity)
+    except Exception as error:
+        if is_away(error):
+            raise
+        most = len(delays) + 1
+        delay = delays[min(tries, len(delays) - 1)]
+        with session_of(engine, {}) as session, session.begin():
+            state = session.scalar(FAIL_AGAIN, {**identity, "error": short(error), "most": most, "delay": delay})
+        log.exception("handler %s failed again on event %s: %s", name, event_id, state)
+        metrics.EVENTS_HANDLED.labels(name, state or "failed").inc()
+    else:
+        metrics.EVENTS_HANDLED.labels(name, "done").inc()
+
+
+CURSOR = text("SELECT position FROM event_cursor WHERE source = :source")
+MOVE_CURSOR = text(
+    "INSERT INTO event_cursor (source, position) VALUES (:source, :position)"
+    " ON CONFLICT (source) DO UPDATE SET position = EXCLUDED.position WHERE event_cursor.position < EXCLUDED.position"
+)
+PRUNE = text("DELETE FROM inbox WHERE source = :source AND position <= :position AND state = 'done'")
+
+
+def cursor_of(engine: Any, source: str) -> int:
+    with session_of(engine, {}) as session:
+        return session.scalar(CURSOR, {"source": source}) or 0
+
+
+KNOWN = text("SELECT handler, event_id FROM inbox WHERE source = :source AND event_id = ANY(:ids)")
+
+
+def known(engine: Any, source: str, ids: list[Any]) -> set[tuple[str, Any]]:
+    """Which handlers have a row of which events: the sweep need not open a transaction for those."""
+    with session_of(engine, {}) as session:
+        return {(handler, event_id) for handler, event_id in session.execute(KNOWN, {"source": source, "ids": ids})}
+
+
+def move_cursor(engine: Any, source: str, position: int) -> None:
+    """Everything up to `position` has been received; its rows are not needed any more."""
+    with session_of(engine, {}) as session, session.begin():
+        session.execute(OWN_CURSOR, {"source": source})
+        session.execute(MOVE_CURSOR, {"source": source, "position": position})
+        session.execute(PRUNE, {"source": source, "position": position})
+
+
+COUNT = text("SELECT state, count(*) FROM inbox WHERE state <> 'done' GROUP BY state")
+
+
+def count_troubled(engine: Any) -> dict[str, int]:
+    with session_of(engine, {}) as session:
+        return {"failed": 0, "parked": 0} | {state: count for state, count in session.execute(COUNT)}
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database, not the handler, failed: then there is nowhere to write it down, and the broker keeps the event."""
+    from services.contracts.errors import ServiceUnavailable
+    from services.plumbing.database import ConnectionLost
+
+    return isinstance(error, ConnectionLost | ServiceUnavailable)
+
+
+def short(error: Exception) -> str:
+    """The kind and first line: for ops to see, without a statement's parameters."""
+    first = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
+    return json.dumps(f"{type(error).__name__}: {first[0] if first else ''}"[:500], ensure_ascii=False)[1:-1]

@@ -1,0 +1,138 @@
+"""What one process of a service does for all its replicas: send events, find lost ones, try failed ones again, chain the audit.
+
+The leader holds an advisory lock on the connection by which it numbers and stamps: whoever loses the connection has lost both.
+"""
+
+import logging
+import time
+from typing import Any
+
+import eventlet
+import psycopg
+
+from services.contracts.base import EventsAfter, events_after
+from services.contracts.subscriptions import producers_for
+from services.plumbing import audit, inbox, metrics, outbox
+from services.plumbing.bus import BrokerAway, Refused
+from services.plumbing.ids import new_id
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x6C65_6164  # "lead"
+SWEEP_PAGE = 500
+
+
+class Leader:
+    """Runs in green threads of every process; leads in one."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.runtime = runtime
+        self.settings = runtime.settings
+        self._stopping = False
+        self._swept_at = 0.0
+
+    def start(self) -> None:
+        eventlet.spawn(self._run)
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._lead()
+            except (psycopg.Error, OSError) as error:
+                log.warning("leader's connection failed: %s", error)
+            except Exception:
+                log.exception("leader failed, trying again")
+            metrics.LEADER.set(0)
+            eventlet.sleep(1)
+
+    def _lead(self) -> None:
+        url = self.settings.database_url.get_secret_value()
+        options = "-c timezone=UTC -c statement_timeout=30000"
+        with psycopg.connect(url, autocommit=True, connect_timeout=3, options=options, application_name="leader") as connection:
+            while not self._has_lock(connection):
+                eventlet.sleep(1)
+                if self._stopping:
+                    return
+            log.info("leading")
+            metrics.LEADER.set(1)
+            connection.execute("LISTEN outbox")
+            housekeeping = eventlet.spawn(self._keep_house)
+            try:
+                self._send(connection)
+            finally:
+                housekeeping.kill()
+
+    @staticmethod
+    def _has_lock(connection: psycopg.Connection[Any]) -> bool:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        return bool(row and row[0])
+
+    def _send(self, connection: psycopg.Connection[Any]) -> None:
+        chained_at = counted_at = 0.0
+        while not self._stopping:
+            try:
+                sent = outbox.relay(connection, self.runtime.bus, self.settings.service)
+            except (BrokerAway, Refused):
+                sent = 0
+                eventlet.sleep(0.5)
+            now = time.monotonic()
+            if now - chained_at > 0.5:
+                audit.chain(connection)
+                chained_at = now
+            if now - counted_at > 5:
+                metrics.OUTBOX_WAITING.set(outbox.count_waiting(connection))
+                counted_at = now
+            if sent < outbox.BATCH:
+                for _ in connection.notifies(timeout=self.settings.relay_poll, stop_after=1):
+                    pass
+
+    # --- sweep and retry, with connections from the pool
+
+    def _keep_house(self) -> None:
+        while not self._stopping:
+            try:
+                inbox.retry_due(self.runtime.engine, self.runtime.handlers, self.settings.retry_delays)
+                if self._is_sweep_due():
+                    self.sweep()
+                for state, count in inbox.count_troubled(self.runtime.engine).items():
+                    metrics.INBOX.labels(state).set(count)
+            except Exception as error:
+                log.warning("housekeeping put off: %s", error or type(error).__name__)
+            eventlet.sleep(min(1.0, self.settings.sweep_every))
+
+    def _is_sweep_due(self) -> bool:
+        """At the start, after every reconnect to the broker, and every so often."""
+        since: float = self._swept_at
+        return bool(time.monotonic() - since > self.settings.sweep_every or self.runtime.bus.connected_at > since)
+
+    def sweep(self) -> None:
+        """Asks every producer for what came after the cursor. One that does not answer is asked again next time."""
+        self._swept_at = time.monotonic()
+        for source in sorted(producers_for(self.settings.service)):
+            try:
+                while self._sweep_page(source) == SWEEP_PAGE:
+                    pass
+            except Exception as error:
+                log.warning("sweep of %s put off: %s", source, error or type(error).__name__)
+
+    def _sweep_page(self, source: str) -> int:
+        position = inbox.cursor_of(self.runtime.engine, source)
+        found = self.runtime.ask(
+            events_after(source),
+            EventsAfter(position=position, limit=SWEEP_PAGE),
+            passport=self.runtime.signer.own(),
+            request_id=f"sweep-{new_id()}",
+            command_id=None,
+            timeout=self.settings.rpc_timeout,
+        ).events
+        known = inbox.known(self.runtime.engine, source, [envelope.id for envelope in found])
+        lost = [e for e in found if any((name, e.id) not in known for name in self.runtime.handlers_for(e))]
+        for envelope in lost:
+            self.runtime.deliver(envelope)
+        if found:
+            inbox.move_cursor(self.runtime.engine, source, found[-1].position)
+            metrics.EVENTS_SWEPT.labels(source).inc(len(lost))
+        return len(found)

@@ -1,0 +1,32 @@
+"""Cursors: where a list goes on, opaque to clients, without offsets that drift when rows come in."""
+
+import base64
+import binascii
+import json
+from typing import Any
+from uuid import UUID
+
+from services.contracts.base import Item, Page
+from services.contracts.errors import InvalidCursor
+
+
+def encode(*key: UUID | str) -> str:
+    """The sort key of the last row of a page."""
+    return base64.urlsafe_b64encode(json.dumps([str(part) for part in key]).encode()).decode().rstrip("=")
+
+
+def decode_id(cursor: str | None) -> UUID | None:
+    """Of a list that is sorted by id. Raises InvalidCursor."""
+    if cursor is None:
+        return None
+    try:
+        (text,) = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return UUID(text)
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+        raise InvalidCursor() from None
+
+
+def page(kind: type[Page[Item]], items: list[Any], limit: int) -> Page[Item]:
+    """Of a list that is sorted by id, asked for one item more than the limit to know whether it goes on."""
+    more = len(items) > limit
+    return kind(items=items[:limit], next_cursor=encode(items[limit - 1].id) if more else None)
