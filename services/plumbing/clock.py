@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, func
+from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+NOW = text("SELECT clock()")
 
 
 def business_time(session: Session) -> datetime:
-    return session.scalar(func.clock(type_=DateTime(timezone=True)))  # type: ignore[return-value]  # never NULL
+    now: datetime = session.execute(NOW).scalar_one()
+    return now

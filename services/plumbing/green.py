@@ -6,13 +6,16 @@ this recipe); so its waiting function in Python must be chosen, by the environme
 
 import os
 import sys
+import warnings
 
-if "psycopg" in sys.modules or "socket" in sys.modules.get("eventlet", {}).__dict__:
+if "psycopg" in sys.modules:
     raise ImportError("services.plumbing.green must be imported before psycopg")
 
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
 
-import eventlet
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # its maintainers advise against new projects; nameko stands on it
+    import eventlet
 
 eventlet.monkey_patch()
 
