@@ -14,7 +14,7 @@ if "psycopg" in sys.modules:
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # its maintainers advise against new projects; nameko stands on it
+    warnings.simplefilter("ignore")  # its maintainers advise against new projects; nameko stands on it
     import eventlet
 
 eventlet.monkey_patch()

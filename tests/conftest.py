@@ -1,0 +1,20 @@
+"""Stacks for tests: everything is started on free ports, in throw-away directories, and ended."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from embedded.stack import Stack
+from tests.api import Headquarters
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole system on its embedded servers, two replicas of customers and of the gateway."""
+    with Stack(tmp_path_factory.mktemp("stack"), fast=True, replicas={"customers": 2, "gateway": 2}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def headquarters(stack: Stack) -> Headquarters:
+    return Headquarters.set_up(stack.url, stack.setup_secret)
