@@ -1,0 +1,75 @@
+"""Every operation is served and guarded, every event has a sample that must stay readable."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.contracts import activities, customers, identity, rules
+from services.contracts.base import SERVICES, Event, Operation, events_after, health
+from services.contracts.errors import QudaoError, rebuild
+from services.contracts.permissions import PERMISSIONS, ROLES, SYSTEM
+from services.plumbing.events import check_subscriptions
+from services.plumbing.rpc import operations_of
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
+CONTRACTS = {"identity": identity, "customers": customers, "activities": activities, "rules": rules}
+
+
+def service_class(service: str) -> type:
+    found: type = getattr(importlib.import_module(f"services.{service}.service"), f"{service.capitalize()}Service")
+    return found
+
+
+def declared(service: str) -> dict[str, Operation[Any, Any]]:
+    found = {value.name: value for value in vars(CONTRACTS[service]).values() if isinstance(value, Operation)}
+    return found | {"health": health(service), "events_after": events_after(service)}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_serves_exactly_its_operations(service: str) -> None:
+    assert operations_of(service_class(service)) == declared(service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_names_a_permission_that_exists(service: str) -> None:
+    assert all(operation.permission in PERMISSIONS for operation in declared(service).values())
+
+
+def test_every_permission_is_needed_by_an_operation_and_held_by_somebody() -> None:
+    needed = {operation.permission for service in SERVICES for operation in declared(service).values()}
+    held = {permission for grants in ROLES.values() for permission in grants} | {p for own in SYSTEM.values() for p in own}
+    assert needed == PERMISSIONS
+    assert held == PERMISSIONS
+
+
+def test_no_role_holds_what_only_services_may() -> None:
+    of_services = {permission for own in SYSTEM.values() for permission in own}
+    assert all(not of_services & grants.keys() for grants in ROLES.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_hears_exactly_what_it_subscribed_to(service: str) -> None:
+    check_subscriptions(service, service_class(service))
+
+
+def test_every_event_has_a_golden_sample_that_reads_and_writes_the_same() -> None:
+    samples = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert samples.keys() == {f"{source}.{name}" for source, name in Event.registry}
+    for key, sample in samples.items():
+        source, name = key.split(".")
+        assert Event.registry[(source, name)].model_validate(sample).model_dump(mode="json") == sample
+
+
+def test_an_event_from_a_newer_sender_is_read_by_this_one() -> None:
+    sample = json.loads(GOLDEN.read_text(encoding="utf-8"))["customers.customer_entered"]
+    assert customers.CustomerEntered.model_validate({**sample, "added_later": True}).model_dump(mode="json") == sample
+
+
+@pytest.mark.parametrize("kind", QudaoError.registry.values(), ids=lambda kind: kind.__name__)
+def test_every_error_is_rebuilt_from_its_name_and_details(kind: type[QudaoError]) -> None:
+    error = rebuild(kind.__name__, {"reason": "because"})
+    assert (type(error), error.details, error.status) == (kind, {"reason": "because"}, kind.status)
+    assert error.title.endswith(".")
