@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.contracts.base import Command, Event, Line, Page, PageQuery, Phone, Query, View, command, query
+from services.contracts.base import Command, Event, Line, Page, PageQuery, Personal, Phone, Query, View, command, query
+
+ShownPhone = Annotated[str, Personal()]
 
 
 class EnterCustomer(Command):
@@ -23,7 +25,7 @@ class CustomerView(View):
     id: UUID
     version: int
     name: str
-    phone: str | None
+    phone: ShownPhone | None
     city: str | None
     contact_person: str | None
     is_key: bool

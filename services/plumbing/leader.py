@@ -21,6 +21,12 @@ log = logging.getLogger(__name__)
 LOCK = 0x6C65_6164  # "lead"
 SWEEP_PAGE = 500
 
+# Idempotency keys are promised for 24 hours at least; a little at a time, so that nobody waits.
+FORGET_COMMANDS = """
+    DELETE FROM command WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM command WHERE answered_at < clock() - interval '7 days' ORDER BY answered_at LIMIT 1000))
+"""
+
 
 class Leader:
     """Runs in green threads of every process; leads in one."""
@@ -84,6 +90,7 @@ class Leader:
                 chained_at = now
             if now - counted_at > 5:
                 metrics.OUTBOX_WAITING.set(outbox.count_waiting(connection))
+                connection.execute(FORGET_COMMANDS)
                 counted_at = now
             if sent < outbox.BATCH:
                 for _ in connection.notifies(timeout=self.settings.relay_poll, stop_after=1):

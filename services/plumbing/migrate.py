@@ -18,7 +18,8 @@ from services.plumbing.settings import SettingMissing, read
 
 LOCK = 0x7175_6461_6F  # "qudao"
 ROOT = Path(__file__).parent.parent
-TIMEOUTS = "SET lock_timeout = '5s'; SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = '1min'"
+LOCK_TIMEOUT = "5s"
+TIMEOUTS = "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = '1min'; SET lock_timeout = '60s'"
 
 
 class MigrationChanged(SystemExit):
@@ -68,9 +69,8 @@ def migrate(owner_url: str, service: str, app_role: str) -> list[str]:
     ran = []
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute(TIMEOUTS)
-        connection.execute("SET lock_timeout = '60s'")
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        connection.execute("SET lock_timeout = '5s'")
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migration (track text, number integer, checksum text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (track, number))"

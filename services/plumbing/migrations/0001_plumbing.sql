@@ -14,7 +14,8 @@ CREATE TABLE command (
     answered_at  timestamptz NOT NULL,
     PRIMARY KEY (actor, operation, key)
 );
-COMMENT ON TABLE command IS 'Answers of committed commands, given again when the same command comes again.';
+CREATE INDEX command_age ON command (answered_at);
+COMMENT ON TABLE command IS 'Answers of committed commands, given again when the same command comes again within a week.';
 COMMENT ON COLUMN command.request_hash IS 'HMAC, so that a password in a request cannot be guessed from it.';
 
 
@@ -81,7 +82,7 @@ CREATE TABLE audit (
     new        jsonb
 );
 CREATE INDEX audit_subject ON audit (subject_id, at);
-CREATE UNIQUE INDEX audit_command ON audit (actor, operation, command_id) WHERE result = 'done';
+CREATE INDEX audit_command ON audit (command_id);
 COMMENT ON TABLE audit IS 'One row for each committed command and for each denial; never changed.';
 
 CREATE TABLE audit_unchained (
@@ -107,5 +108,6 @@ END $$;
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER chain_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_chain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-REVOKE UPDATE, DELETE ON audit, audit_chain, outbox, command FROM :app;
+REVOKE UPDATE, DELETE ON audit, audit_chain, outbox FROM :app;
+REVOKE UPDATE ON command FROM :app;
 GRANT UPDATE (position, published_at) ON outbox TO :app;
