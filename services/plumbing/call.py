@@ -1,5 +1,6 @@
 """A request being answered: who asks, until when, and what its method may use."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from services.plumbing.runtime import Runtime
 
 UNKNOWN_CALLER = Caller("nobody")
+COMMAND_ID = re.compile(r"[\x21-\x7e]{1,300}")
 
 
 @dataclass
@@ -52,16 +54,20 @@ class Call:
     def of(cls, runtime: "Runtime", operation: Operation[Any, Any], headers: dict[str, Any]) -> "Call":
         """From the headers of nameko's message. Raises InvalidRequest when they are not ours."""
         try:
-            return cls(
-                runtime=runtime,
-                operation=operation,
-                passport=headers.get("passport"),
-                request_id=str(headers.get("request_id") or "none")[:64],
-                command_id=str(headers["command_id"])[:200] if operation.changes else None,
-                deadline=float(headers.get("deadline") or time.time() + runtime.settings.rpc_timeout),
-            )
-        except (KeyError, TypeError, ValueError):
-            raise InvalidRequest(reason="a command needs the headers nameko.command_id and nameko.deadline") from None
+            deadline = float(headers.get("deadline") or time.time() + runtime.settings.rpc_timeout)
+        except (TypeError, ValueError):
+            raise InvalidRequest(reason="the header nameko.deadline is not a time") from None
+        command_id = headers.get("command_id")
+        if operation.changes and not (isinstance(command_id, str) and COMMAND_ID.fullmatch(command_id)):
+            raise InvalidRequest(reason="a command needs the header nameko.command_id")
+        return cls(
+            runtime=runtime,
+            operation=operation,
+            passport=headers.get("passport"),
+            request_id=logs.clean_request_id(headers.get("request_id")),
+            command_id=command_id if operation.changes else None,
+            deadline=deadline,
+        )
 
     def admit(self, message: Any) -> None:
         """Who asks, whether he may, whether it is still wanted, and what: in this order, so that a stranger learns nothing."""
@@ -71,7 +77,7 @@ class Call:
             if self.caller.password_change_required:
                 raise PasswordChangeRequired()
             raise PermissionDenied(permission=self.operation.permission)
-        if time.time() > self.deadline:
+        if not time.time() <= self.deadline:  # nor with a deadline that is no number
             raise CommandExpired()
         try:
             self.request = self.operation.request.model_validate(message)

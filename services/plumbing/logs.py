@@ -1,6 +1,7 @@
 """JSON logs, one object a line, with the request's id in every line that a request causes."""
 
 import logging
+import re
 import sys
 from contextvars import ContextVar
 
@@ -8,6 +9,14 @@ from pythonjsonlogger.json import JsonFormatter
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Under eventlet and asyncio alike a context is per green thread or task."""
+
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,80}")
+
+
+def clean_request_id(given: object) -> str:
+    """What may stand in logs and tables: a header on the broker may hold anything."""
+    return given if isinstance(given, str) and REQUEST_ID.fullmatch(given) else "none"
 
 
 class RequestIdFilter(logging.Filter):

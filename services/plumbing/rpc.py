@@ -118,7 +118,7 @@ def respond(
     runtime: Any, operation: Operation[Any, Any], method: Callable[..., Message], message: Any, headers: dict[str, Any]
 ) -> bytes:
     """nameko's answer, as JSON."""
-    logs.request_id.set(str(headers.get("request_id"))[:64])
+    logs.request_id.set(logs.clean_request_id(headers.get("request_id")))
     started = time.perf_counter()
     outcome = "done"
     try:

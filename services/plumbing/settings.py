@@ -1,10 +1,11 @@
 """The only reader of the environment. `X` may be given as a file instead: `X_FILE=/run/secrets/x`."""
 
+import json
 import os
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 
 class SettingMissing(SystemExit):
@@ -21,6 +22,14 @@ def read(name: str) -> str | None:
         except OSError as error:
             raise SettingMissing(f"{name}_FILE: {path} cannot be read ({error.strerror}).") from None
     return None
+
+
+def from_json(value: Any) -> Any:
+    """What an environment variable cannot hold otherwise: `[1, 5, 25]`."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[tuple[float, ...], BeforeValidator(from_json), Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -64,7 +73,7 @@ class ServiceSettings(BusSettings):
     statement_timeout_ms: int = 8_000
     relay_poll: float = Field(default=0.1, description="seconds between looks into the outbox when no notice came")
     sweep_every: float = Field(default=30.0, description="seconds between questions to producers for lost events")
-    retry_delays: tuple[float, ...] = Field(default=(1, 5, 25, 120), description="seconds before each new try of a handler")
+    retry_delays: Seconds = Field(default=(1, 5, 25, 120), description="before each new try of a handler; a list in JSON")
     setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")
     failpoint: str | None = Field(default=None, description="tests only: the marked point at which the process kills itself")
 
