@@ -8,17 +8,13 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import Session
 
 from services.contracts.errors import QudaoError, ServiceUnavailable
 from services.plumbing.settings import ServiceSettings
 
 Constraints = Mapping[str, type[QudaoError]]
 """The name of a constraint, and the error that its violation is to a caller."""
-
-
-class Base(DeclarativeBase):
-    """Models of the plumbing; a service has a base of its own, so that its tables stay its own."""
 
 
 class ConnectionLost(Exception):
