@@ -1,0 +1,1 @@
+"""HTTP for people and programs: the only door. Speaks nameko's RPC to the services and keeps no state of its own."""

@@ -1,0 +1,44 @@
+"""Ports for processes that nobody has to find by number."""
+
+import errno
+import random
+import socket
+
+from embedded.supervise import CannotStart
+
+# Below those that the system gives to outgoing connections: one of our own could take a port before its server does.
+LOWEST, HIGHEST = 20_000, 32_000
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server can listen there now. Raises OSError when the host is not one of this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
+
+
+def free_port() -> int:
+    """A port on the loopback that is free now; its number is drawn, so that stacks side by side seldom meet."""
+    draw = random.SystemRandom()
+    while not is_free(port := draw.randrange(LOWEST, HIGHEST)):
+        pass
+    return port
+
+
+def gateway_ports(host: str, first: int | None, count: int) -> list[int]:
+    """The wanted port and those after it, or free ones. Raises CannotStart when one is taken."""
+    ports = [free_port() for _ in range(count)] if first is None else list(range(first, first + count))
+    for port in ports:
+        try:
+            if not is_free(port, host):
+                raise CannotStart(f"Port {port} is in use; stop what listens there or set QUDAO_HTTP_PORT.")
+        except (OSError, OverflowError) as error:
+            raise CannotStart(f"The gateway cannot listen on {host}, port {port}: {error}.") from None
+    return ports

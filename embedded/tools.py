@@ -1,0 +1,94 @@
+"""The commands for developers: `test`, `check`, `bench`, `lock`. Caches go to the home, as the checkout may be read-only."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from embedded.supervise import CannotStart
+from embedded.wiring import ROOT
+
+# Tests start servers and measure nothing, but two cores are busy with one stack; more workers have to prove faster first.
+WORKERS = 0
+INPUTS = ("requirements-bootstrap", "requirements", "requirements-embedded", "requirements-dev")
+POLICY = Path("/usr/sbin/policy-rc.d")  # what Debian asks whether an installed service may be started
+RABBITMQ_ELSEWHERE = "macOS: brew install rabbitmq; elsewhere: https://www.rabbitmq.com/docs/download"
+
+
+def test(words: Sequence[str], home: Path) -> int:
+    ensure_rabbitmq()
+    workers = ("-n", str(WORKERS)) if WORKERS else ()
+    caches = {"HYPOTHESIS_STORAGE_DIRECTORY": str(home / "cache" / "hypothesis")}
+    return run(["pytest", "-o", f"cache_dir={home / 'cache' / 'pytest'}", *workers, *words], caches)
+
+
+def check(home: Path) -> int:
+    """Both run, so that one look shows everything."""
+    ruff = run(["ruff", "check", "--cache-dir", str(home / "cache" / "ruff"), "."])
+    mypy = run(["mypy", "--cache-dir", str(home / "cache" / "mypy")])
+    return ruff or mypy
+
+
+def bench(words: Sequence[str]) -> int:
+    return run(["bench", *words])
+
+
+def lock() -> int:
+    """Each file from its `.in`, in the order in which they include one another."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv is None:
+        raise CannotStart("uv is needed to make the lock files; install it with pip.")
+    options = ("--universal", "--python-version", "3.11", "--generate-hashes")
+    quiet = ("--quiet", "--no-header", "--no-emit-index-url", "--no-emit-find-links")
+    for name in INPUTS:
+        command = [uv, "pip", "compile", *options, *quiet, f"{name}.in", "-o", f"{name}.lock"]
+        if code := subprocess.run(command, cwd=ROOT).returncode:
+            return code
+    return 0
+
+
+def run(module: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+    """A module's exit code; Ctrl-C goes to it as well, and it says what is to be said."""
+    process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env={**os.environ, **(env or {})})
+    while True:
+        try:
+            code = process.wait()
+            return 128 - code if code < 0 else code
+        except KeyboardInterrupt:
+            continue
+
+
+def ensure_rabbitmq() -> None:
+    """The tests run their own node of it, so only the programs are needed; without them they say what they left out."""
+    if shutil.which("rabbitmq-server", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/rabbitmq/bin"):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        how = "as root: apt-get install rabbitmq-server" if shutil.which("apt-get") else RABBITMQ_ELSEWHERE
+        print(f"qudao: rabbitmq-server is missing, its tests cannot run ({how}).", file=sys.stderr)
+        return
+    print("qudao: installing rabbitmq-server, once …", file=sys.stderr, flush=True)
+    with without_starting_services():
+        if not (apt("install", "rabbitmq-server") or (apt("update") and apt("install", "rabbitmq-server"))):
+            print("qudao: rabbitmq-server could not be installed, its tests cannot run.", file=sys.stderr)
+
+
+def apt(*words: str) -> bool:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-qq", "-y", "--no-install-recommends", *words]
+    return subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@contextmanager
+def without_starting_services() -> Iterator[None]:
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()

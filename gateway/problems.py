@@ -1,0 +1,183 @@
+"""Every error as RFC 9457 `application/problem+json`, and what a client may learn from it."""
+
+import json
+import logging
+import math
+import uuid
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.contracts.errors import InternalError, InvalidRequest, NotFound, QudaoError
+from services.plumbing.logs import request_id
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+ERRORS_TOLD = 20
+POINTER_LENGTH = 200
+
+
+class MalformedBody(QudaoError):
+    """The body is not JSON as RFC 8259 has it."""
+
+    status = 400
+
+
+class MalformedPrecondition(QudaoError):
+    """If-Match takes one strong entity tag, as the ETag header gave it."""
+
+    status = 400
+
+
+class MethodNotAllowed(QudaoError):
+    """This address does not take this method."""
+
+    status = 405
+
+
+class BodyTooSlow(QudaoError):
+    """The request did not arrive in time."""
+
+    status = 408
+
+
+class BodyTooLarge(QudaoError):
+    """The body is larger than we take."""
+
+    status = 413
+
+
+class UnsupportedMediaType(QudaoError):
+    """Bodies are application/json in UTF-8, not compressed."""
+
+    status = 415
+
+
+class PreconditionRequired(QudaoError):
+    """Send If-Match with the ETag of what you have read."""
+
+    status = 428
+
+
+class Problem(BaseModel):
+    """RFC 9457; further members give the details of the type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Stable name of the kind of problem.", examples=["urn:qudao:problem:version-conflict"])
+    title: str = Field(description="The kind of problem in one sentence.")
+    status: int
+    detail: str
+    instance: str = Field(description="This occurrence.", examples=["urn:qudao:request:0190c6d2"])
+    request_id: str = Field(description="Finds the request in our logs.")
+
+
+class WrongPart(BaseModel):
+    """One thing that is wrong with a request. What was sent is not repeated."""
+
+    place: str = Field(alias="in", description="body, query, path or header")
+    pointer: str = Field(description="JSON pointer into the body, or to the parameter.", examples=["/phone"])
+    detail: str
+
+
+def problem(error: QudaoError) -> Response:
+    """The error as an answer."""
+    details = error.details
+    if error.status == 500:  # whatever else is known of it is not the client's to know
+        details = {"incident": details["incident"]} if "incident" in details else {}
+    asked = request_id.get() or ""
+    content = {
+        **details,
+        "type": f"urn:qudao:problem:{error.slug()}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(details.get("detail") or error.title),
+        "instance": f"urn:qudao:request:{asked}",
+        "request_id": asked,
+    }
+    # ASCII only, so that not even a lone surrogate in a detail can make the answer fail.
+    return Response(json.dumps(content, default=str), error.status, _headers(error), MEDIA_TYPE)
+
+
+def _headers(error: QudaoError) -> dict[str, str]:
+    match error.status:
+        case 401:
+            return {"WWW-Authenticate": "Bearer"}
+        case 429 | 503:
+            return {"Retry-After": str(math.ceil(error.details.get("retry_after", 1)))}
+        case 408 | 413:
+            return {"Connection": "close"}  # the rest of the body is on its way
+    return {}
+
+
+def incident(error: Exception) -> Response:
+    """Something unforeseen: logged under an id, of which alone the client learns."""
+    told = InternalError(incident=uuid.uuid4().hex)
+    log.error("incident %s", told.details["incident"], exc_info=error)
+    return problem(told)
+
+
+# --- FastAPI's own errors
+
+# pydantic's sentences for these repeat a part of what was sent
+SENTENCES = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "datetime_from_date_parsing": "Input should be a valid date and time",
+    "datetime_parsing": "Input should be a valid date and time",
+    "date_from_datetime_parsing": "Input should be a valid date",
+    "date_parsing": "Input should be a valid date",
+}
+
+
+def wrong_parts(errors: list[Any]) -> list[dict[str, str]]:
+    """pydantic's errors without what was sent; as many as help."""
+    return [
+        {
+            "in": str(error["loc"][0]),
+            "pointer": "".join(f"/{part}" for part in error["loc"][1:])[:POINTER_LENGTH],
+            "detail": SENTENCES.get(error["type"], error["msg"]),
+        }
+        for error in errors[:ERRORS_TOLD]
+    ]
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Puts ours in the place of FastAPI's and Starlette's answers."""
+    app.add_exception_handler(QudaoError, _on_declared)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unforeseen)
+
+
+async def _on_declared(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QudaoError)
+    return problem(error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(InvalidRequest(errors=wrong_parts(list(error.errors()))))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return problem(NotFound())
+        case 405:
+            answer = problem(MethodNotAllowed())
+            answer.headers.update(error.headers or {})
+            return answer
+        case 400:
+            return problem(MalformedBody())
+    return incident(error)
+
+
+async def _on_unforeseen(request: Request, error: Exception) -> Response:
+    return incident(error)

@@ -1,0 +1,52 @@
+"""From a bearer token to a passport."""
+
+import logging
+import re
+from dataclasses import dataclass
+
+from gateway.coalescing import Coalescing
+from gateway.rpc import RpcClient
+from gateway.tokens import digest_of
+from services.contracts.errors import NotAuthenticated, ServiceUnavailable
+from services.contracts.identity import RESOLVE_SESSION, ResolveSession
+from services.plumbing.passport import Caller, Signer, Verifier
+
+log = logging.getLogger(__name__)
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+CACHED = 4_096
+
+
+@dataclass(frozen=True)
+class Session:
+    passport: str
+    user: Caller
+
+
+class Sessions:
+    """A revoked session is refused `max_age` seconds later at most. Without identity nobody is let in, known before or not."""
+
+    def __init__(self, rpc: RpcClient, signer: Signer, verifier: Verifier, max_age: float) -> None:
+        self._rpc, self._signer, self._verifier = rpc, signer, verifier
+        self._known: Coalescing[Session] = Coalescing(max_age, size=CACHED)
+
+    async def resolve(self, token: str | None, request_id: str) -> Session:
+        """Raises NotAuthenticated, or ServiceUnavailable when identity does not answer."""
+        if token is None or not TOKEN.fullmatch(token):
+            raise NotAuthenticated()
+        digest = digest_of(token)
+        return await self._known.get(digest, lambda: self._ask(digest, request_id))
+
+    def forget(self, token: str) -> None:
+        """Called when the session has changed by our own doing, so that this gateway feels it at once."""
+        self._known.forget(digest_of(token))
+
+    async def _ask(self, digest: str, request_id: str) -> Session:
+        passport = await self._rpc.call(
+            RESOLVE_SESSION, ResolveSession(token_digest=digest), passport=self._signer.own(), request_id=request_id
+        )
+        try:
+            return Session(passport.token, self._verifier.verify(passport.token))
+        except NotAuthenticated:
+            log.error("identity's answer does not carry its signature")
+            raise ServiceUnavailable(service="identity") from None

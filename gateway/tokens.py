@@ -1,0 +1,38 @@
+"""Secrets that the gateway makes and only their owner may know; the services see SHA-256 of them."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+CODE_LENGTH = 20  # 100 bits
+GROUP = 5
+
+
+def digest_of(secret: str) -> str:
+    """All that leaves the gateway of a token or code: its SHA-256 in hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def new_session_token() -> str:
+    """256 random bits, 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+class OneTimeCodes:
+    """Codes derived from the gateway's key, so that a repeated request gets the same one though nobody has kept it."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = HKDF(SHA256(), 32, salt=None, info=b"qudao one-time codes").derive(key.private_bytes_raw())
+
+    def code(self, inviter: UUID, command_id: str, invited: UUID) -> str:
+        """Like `7ZP4Q-M2K8T-0WX5R-A9EHV`; it is to be typed as it stands."""
+        seed = hmac.digest(self._key, f"{inviter}\n{invited}\n{command_id}".encode(), "sha256")
+        letters = base64.b32encode(seed).decode().translate(CROCKFORD)[:CODE_LENGTH]
+        return "-".join(letters[start : start + GROUP] for start in range(0, CODE_LENGTH, GROUP))
