@@ -51,6 +51,11 @@ def chain(connection: psycopg.Connection[Any], batch: int = 500) -> int:
     return len(rows)
 
 
+def count_unchained(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute("SELECT count(*) FROM audit_unchained").fetchone()
+    return int(row[0]) if row else 0
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`broken` names the first audit row whose chain does not hold, with the reason; `unchained` counts the tail to come."""
@@ -76,8 +81,7 @@ UNACCOUNTED = """
 def verify(connection: psycopg.Connection[Any]) -> Verdict:
     """Walks every chain from its start and finds audit rows that stand in none."""
     connection.execute("SET timezone = 'UTC'")
-    waiting = connection.execute("SELECT count(*) FROM audit_unchained").fetchone()
-    unchained, rows = (waiting[0] if waiting else 0), 0
+    unchained, rows = count_unchained(connection), 0
     expected: dict[UUID, tuple[int, bytes]] = {}
     for link in links(connection):
         rows += 1

@@ -164,7 +164,7 @@ def exchange(
     if command_id:
         headers["nameko.command_id"] = command_id
     try:
-        answer = runtime.bus.request(operation.route, message.model_dump_json().encode(), headers, timeout)
+        answer = runtime.bus.request(operation.route, message.model_dump_json(exclude_unset=True).encode(), headers, timeout)
     except NoAnswer:
         raise (DeadlinePassed if operation.changes else ServiceUnavailable)(service=operation.service) from None
     except (BrokerAway, Unroutable, Refused) as error:

@@ -90,6 +90,7 @@ class Leader:
                 chained_at = now
             if now - counted_at > 5:
                 metrics.OUTBOX_WAITING.set(outbox.count_waiting(connection))
+                metrics.AUDIT_UNCHAINED.set(audit.count_unchained(connection))
                 connection.execute(FORGET_COMMANDS)
                 counted_at = now
             if sent < outbox.BATCH:

@@ -135,7 +135,7 @@ class Verifier:
             if claims["exp"] - claims["iat"] > LIFETIME + 1:
                 raise NotAuthenticated(reason="lives too long")
             return float(claims["exp"]), self._caller(issuer, claims)
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        except (jwt.PyJWTError, AttributeError, KeyError, TypeError, ValueError):
             raise NotAuthenticated() from None
 
     @staticmethod

@@ -26,6 +26,7 @@ from services.plumbing.bus import BrokerAway
 from services.plumbing.call import Call
 from services.plumbing.consume import DrainingConsumer
 from services.plumbing.database import ConnectionLost
+from services.plumbing.events import EventConsumer
 from services.plumbing.topology import RPC_QUEUE_ARGUMENTS
 from services.plumbing.work import AlreadyAnswered, audit_denial
 
@@ -126,7 +127,7 @@ def respond(
     except QudaoError as error:
         outcome = error.slug()
         return error_body(error)
-    except (Exception, eventlet.Timeout) as error:
+    except (Exception, SystemExit, eventlet.Timeout) as error:
         outcome = "internal-error"
         return error_body(internal(error))
     finally:
@@ -186,12 +187,12 @@ def runtime_of(extension: Any) -> Any:
 
 
 def operations_of(service_cls: type) -> dict[str, Operation[Any, Any]]:
-    """What a service class serves. Raises PermissionNotDeclared for a method on the bus without a declared permission."""
+    """What a service class serves. Raises PermissionNotDeclared for one without a permission, nameko's own entrypoints included."""
     found = {}
     for name in dir(service_cls):
         method = getattr(service_cls, name)
         entrypoints = getattr(method, "nameko_entrypoints", ())
-        if not any(isinstance(entrypoint, nameko_rpc.Rpc) for entrypoint in entrypoints):
+        if all(isinstance(entrypoint, EventConsumer) for entrypoint in entrypoints):
             continue
         operation = getattr(method, "operation", None)
         if operation is None or operation.permission is None:
