@@ -39,6 +39,8 @@ def gateway_ports(host: str, first: int | None, count: int) -> list[int]:
         try:
             if not is_free(port, host):
                 raise CannotStart(f"Port {port} is in use; stop what listens there or set QUDAO_HTTP_PORT.")
-        except (OSError, OverflowError) as error:
-            raise CannotStart(f"The gateway cannot listen on {host}, port {port}: {error}.") from None
+        except OSError as error:
+            raise CannotStart(f"The gateway cannot listen on {host}, port {port}: {error.strerror}.") from None
+        except OverflowError:
+            raise CannotStart(f"There is no port {port} for a gateway; ports end at 65535.") from None
     return ports

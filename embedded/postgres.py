@@ -186,7 +186,7 @@ class Postgres:
 
 def reason(text: str) -> str:
     """What the server said last, short enough for one sentence."""
-    if "No space left on device" in text:
+    if "No space left on device" in text or "free disk space" in text:
         return "there is no space left on the disk"
     complaints = re.findall(r"(?:FATAL|PANIC|ERROR|error):\s*(.+)", text)
     return str(complaints[-1] if complaints else (text.splitlines() or ["no reason given"])[-1]).strip().rstrip(".")
