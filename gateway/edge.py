@@ -24,6 +24,7 @@ ALWAYS = [
 UNLESS_SET = [(b"content-security-policy", CSP), (b"cache-control", b"no-store")]
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 UNMATCHED = "(none)"
+PROBES = frozenset({"/healthz", "/readyz"})  # asked all the time, by machines
 CLIENT_GONE = 499  # no answer was begun
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -85,4 +86,4 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     fields = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
     if user_id := scope["state"].get("user_id"):
         fields["user_id"] = user_id
-    log.info("request", extra=fields)
+    log.log(logging.DEBUG if route in PROBES else logging.INFO, "request", extra=fields)

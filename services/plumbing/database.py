@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 from services.contracts.errors import QudaoError, ServiceUnavailable
 from services.plumbing.settings import ServiceSettings
 
+BUSY = "busy"
+"""Why a service is unavailable when all its connections are in use."""
+
 Constraints = Mapping[str, type[QudaoError]]
 """The name of a constraint, and the error that its violation is to a caller."""
 
@@ -53,7 +56,7 @@ def session_of(engine: Engine, constraints: Constraints) -> Iterator[Session]:
     except IntegrityError as error:
         raise meaning_of(error, constraints) from error
     except PoolTimeout as error:
-        raise ServiceUnavailable(reason="busy") from error
+        raise ServiceUnavailable(reason=BUSY) from error
     except DBAPIError as error:
         if error.connection_invalidated or (isinstance(error.orig, psycopg.OperationalError) and is_lost(error.orig)):
             raise ConnectionLost() from error

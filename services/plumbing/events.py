@@ -93,13 +93,24 @@ class EventConsumer(Consumer):  # type: ignore[misc]
     def handle_result(self, message: Any, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> tuple[Any, Any]:
         if exc_info is None:
             self.consumer.ack_message(message)
-        else:  # the database is away: the broker keeps the event, and the pause keeps this from running hot
-            eventlet.sleep(1)
+        else:  # the database is away and so shall we be: another replica may have more luck
             self.consumer.requeue_message(message)
         return None, None
 
 
 receives_events = EventConsumer.decorator
+
+
+def deliver_when_possible(runtime: Any, service: Any, envelope: Envelope) -> None:
+    """Holds the event while the database is away. Given back to the broker it would soon be counted as poison."""
+    while True:
+        try:
+            return deliver(runtime, service, envelope)
+        except Exception as error:
+            if runtime.is_stopping or not inbox.is_away(error):
+                raise
+            log.warning("event %s waits for the database", envelope.id)
+            eventlet.sleep(1)
 
 
 def deliver(runtime: Any, service: Any, envelope: Envelope) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from services.contracts.base import Envelope, Event
+from services.contracts.errors import ServiceUnavailable
 from services.plumbing import failpoints, metrics
-from services.plumbing.database import session_of
+from services.plumbing.database import BUSY, ConnectionLost, session_of
 from services.plumbing.outbox import tell
 from services.plumbing.work import Work
 
@@ -56,7 +57,7 @@ def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays
                 return
             run(session, now, handler, envelope)
             failpoints.reach("inbox_before_commit")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_away(error):
             raise
         log.exception("handler %s failed on event %s", name, envelope.id)
@@ -115,7 +116,7 @@ def retry(engine: Any, name: str, event_id: Any, handler: Handler, delays: tuple
             tries = row.tries
             run(session, row.now, handler, Envelope.model_validate_json(row.envelope))
             session.execute(DONE, identity)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_away(error):
             raise
         most = len(delays) + 1
@@ -166,15 +167,15 @@ def count_troubled(engine: Any) -> dict[str, int]:
         return {"failed": 0, "parked": 0} | {state: count for state, count in session.execute(COUNT)}
 
 
-def is_away(error: Exception) -> bool:
-    """Whether the database, not the handler, failed: then there is nowhere to write it down, and the broker keeps the event."""
-    from services.contracts.errors import ServiceUnavailable
-    from services.plumbing.database import ConnectionLost
+def is_away(error: BaseException) -> bool:
+    """Whether the database, not the handler, failed: then there is nowhere to write it down, and the broker keeps the event.
 
-    return isinstance(error, ConnectionLost | ServiceUnavailable)
+    A statement that was too slow or lost a lock is the handler's own failure: it would come back for ever and stop the sweep.
+    """
+    return isinstance(error, ConnectionLost) or (isinstance(error, ServiceUnavailable) and error.details.get("reason") == BUSY)
 
 
-def short(error: Exception) -> str:
+def short(error: BaseException) -> str:
     """The kind and first line: for ops to see, without a statement's parameters."""
     first = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
     return json.dumps(f"{type(error).__name__}: {first[0] if first else ''}"[:500], ensure_ascii=False)[1:-1]

@@ -51,7 +51,7 @@ class Leader:
                 log.warning("leader's connection failed: %s", error)
             except Exception:
                 log.exception("leader failed, trying again")
-            metrics.LEADER.set(0)
+            metrics.resign()
             eventlet.sleep(1)
 
     def _lead(self) -> None:

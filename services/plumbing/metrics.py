@@ -18,5 +18,12 @@ AUDIT_UNCHAINED = Gauge("qudao_audit_unchained", "Audit rows not yet in the chai
 LEADER = Gauge("qudao_leader", "1 in the process that leads its service: sends, sweeps, retries, chains")
 
 
+def resign() -> None:
+    """What only a leader knows is not told by a former one."""
+    for gauge in (LEADER, OUTBOX_WAITING, AUDIT_UNCHAINED):
+        gauge.set(0)
+    INBOX.clear()
+
+
 def observe_rpc(route: str, outcome: str, seconds: float) -> None:
     RPC.labels(route, outcome).observe(seconds)

@@ -61,12 +61,20 @@ class RpcConsumer(nameko_rpc.RpcConsumer):  # type: ignore[misc]
 
     def send(self, message: Any, body: bytes) -> None:
         reply_to = message.properties.get("reply_to")
-        if reply_to:
+        if is_reply_address(reply_to):
             try:
                 runtime_of(self).bus.reply(reply_to, body, message.properties.get("correlation_id"))
             except BrokerAway:
                 log.warning("answer lost, the broker is away: %s", message.delivery_info.get("routing_key"))
         self.consumer.ack_message(message)
+
+
+def is_reply_address(reply_to: object) -> bool:
+    """Callers are addressed by UUIDs: an answer goes to no other key, whatever a forged request says."""
+    try:
+        return isinstance(reply_to, str) and str(uuid.UUID(reply_to)) == reply_to
+    except ValueError:
+        return False
 
 
 class Rpc(nameko_rpc.Rpc):  # type: ignore[misc]
@@ -187,7 +195,7 @@ def runtime_of(extension: Any) -> Any:
 
 
 def operations_of(service_cls: type) -> dict[str, Operation[Any, Any]]:
-    """What a service class serves. Raises PermissionNotDeclared for one without a permission, nameko's own entrypoints included."""
+    """What a service class serves. Raises PermissionNotDeclared for what has none, such as nameko's own entrypoints."""
     found = {}
     for name in dir(service_cls):
         method = getattr(service_cls, name)

@@ -7,6 +7,7 @@ from services.plumbing import green
 
 import importlib
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -56,14 +57,21 @@ def serve(service_cls: Any, settings: ServiceSettings) -> None:
     runtime.open()
     runner = ServiceRunner()
     runner.add_service(service_cls)
+
+    def stop(*_: Any) -> None:
+        runtime.is_stopping = True
+        eventlet.spawn_n(runner.stop)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: eventlet.spawn_n(runner.stop))
+        signal.signal(number, stop)
     runner.start()
     if settings.health_port:
         serve_health(runtime, settings.health_host, settings.health_port)
     log.info("serving")
     runner.wait()
     log.info("stopped")
+    logging.shutdown()
+    os._exit(0)  # everything is finished: waiting for idle threads would only delay a restart
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class NotReady(SystemExit):
 class Runtime:
     def __init__(self, settings: ServiceSettings, service_cls: Any) -> None:
         self.settings = settings
+        self.is_stopping = False
         self.constraints: Constraints = service_cls.constraints
         failpoints.arm(settings.failpoint)
         signing_key = settings.signing_key.get_secret_value()

@@ -9,7 +9,7 @@ from services.contracts.base import Envelope, Envelopes, EventsAfter, Health, No
 from services.plumbing import outbox
 from services.plumbing.call import Call
 from services.plumbing.database import Constraints
-from services.plumbing.events import deliver, receives_events
+from services.plumbing.events import deliver_when_possible, receives_events
 from services.plumbing.provider import Plumbing
 from services.plumbing.rpc import serves
 
@@ -32,7 +32,7 @@ class ListeningService(Service):
 
     @receives_events  # type: ignore[untyped-decorator]
     def receive_event(self, envelope: Envelope) -> None:
-        deliver(self.plumbing, self, envelope)
+        deliver_when_possible(self.plumbing, self, envelope)
 
 
 def _health(self: Service, query: Nothing, call: Call) -> Health:
