@@ -23,7 +23,7 @@ FIRST_ADMINISTRATOR = {
     "agency_name": "Headquarters",
     "login": "admin",
     "display_name": "Administrator",
-    "password": "choose-a-long-one",
+    "password": "<password>",
 }
 
 
