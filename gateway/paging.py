@@ -27,4 +27,9 @@ class NextPage:
         return page
 
 
-Pages = Annotated[NextPage, Depends()]
+async def next_page(request: Request, response: Response) -> NextPage:
+    """Async, so that FastAPI does not hand it to a thread."""
+    return NextPage(request, response)
+
+
+Pages = Annotated[NextPage, Depends(next_page)]

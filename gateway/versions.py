@@ -30,7 +30,7 @@ class Versioned(Protocol):
 View = TypeVar("View", bound=Versioned)
 
 
-def expected_version(request: Request) -> int:
+async def expected_version(request: Request) -> int:
     """The version in If-Match. Weak tags, lists and `*` are refused: they do not name one state."""
     given = request.headers.getlist("if-match")
     if not given:
@@ -61,5 +61,10 @@ class EntityTags:
         return self.tagged(view)
 
 
+async def entity_tags(request: Request, response: Response) -> EntityTags:
+    """Async, so that FastAPI does not hand it to a thread."""
+    return EntityTags(request, response)
+
+
 ExpectedVersion = Annotated[int, Depends(expected_version)]
-Tags = Annotated[EntityTags, Depends()]
+Tags = Annotated[EntityTags, Depends(entity_tags)]

@@ -5,6 +5,8 @@ work again, so each graceful stop ran each running request twice. Here a consume
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from eventlet.event import Event as Signal
@@ -24,7 +26,7 @@ class DrainingConsumer(Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._in_work: set[tuple[int, int]] = set()
-        self._is_draining = self._is_cancelled = False
+        self._is_connected = self._is_draining = self._is_cancelled = False
         self._consumers: list[Any] = []
         self._ended = Signal()
 
@@ -33,6 +35,15 @@ class DrainingConsumer(Consumer):  # type: ignore[misc]
             super().run(*args, **options)
         finally:
             self._ended.send()
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Any]:
+        """Tries every second; kombu waits ever longer, in the end 30 s for a broker that is back already."""
+        self._is_connected = False
+        with self.create_connection() as connection:
+            connection.ensure_connection(self.on_connection_error, interval_start=1, interval_step=0, interval_max=1)
+            self._is_connected = True
+            yield connection
 
     def get_consumers(self, consumer_cls: Any, channel: Any) -> list[Any]:
         self._in_work.clear()  # a new connection: the broker has taken back what the old one had
@@ -57,9 +68,9 @@ class DrainingConsumer(Consumer):  # type: ignore[misc]
             self.should_stop = True
 
     def stop(self) -> None:
-        """Returns when all work is acked, or when its grace is over."""
+        """Returns when all work is acked, when its grace is over, or at once without a broker, which takes no acks."""
         self._is_draining = True
-        if not self.ready.is_set():
+        if not (self.ready.is_set() and self._is_connected):
             self.should_stop = True
             return
         self._ended.wait(GRACE)

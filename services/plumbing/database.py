@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg.errors
 from sqlalchemy import Engine, create_engine
@@ -24,7 +25,13 @@ class ConnectionLost(Exception):
     """The database went away under us; the work may be tried once more, for nothing of it was committed or all of it was."""
 
 
-def make_engine(settings: ServiceSettings) -> Engine:
+def make_reading_engine(settings: ServiceSettings) -> Engine:
+    """For queries: the server refuses writes, and a statement is its own transaction, which saves two round trips of three."""
+    options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return make_engine(settings, "-c default_transaction_read_only=on", **options)
+
+
+def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> Engine:
     """Connections are made on demand; a wait for a free one ends after 2 s, a statement after its timeout."""
     url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
     return create_engine(
@@ -34,11 +41,12 @@ def make_engine(settings: ServiceSettings) -> Engine:
         pool_timeout=2,
         pool_recycle=1800,
         pool_use_lifo=True,
+        **options,
         connect_args={
             "connect_timeout": 3,
             "application_name": settings.service,
             "options": f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=4000 -c timezone=UTC"
-            " -c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=2000",
+            f" -c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=2000 {more}",
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,

@@ -23,18 +23,10 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Event, Envelope, Work], None]
 
-# Shared with handlers, exclusive for the sweep that moves the cursor and prunes below it: else a copy that comes at that very
-# moment would see neither the row nor the moved cursor.
+# What this lock is for stands at `receive_event` in the migrations.
 SHARE_CURSOR = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cursor ' || :source, 0))")
 OWN_CURSOR = text("SELECT pg_advisory_xact_lock(hashtextextended('cursor ' || :source, 0))")
-RECEIVE = text(
-    """
-    INSERT INTO inbox (handler, event_id, source, position, state)
-    SELECT :handler, :event_id, :source, :position, 'done'
-    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE source = :source AND position >= :position)
-    ON CONFLICT DO NOTHING RETURNING clock()
-    """
-)
+RECEIVE = text("SELECT receive_event(:handler, :event_id, :source, :position)")
 FAIL = text(
     """
     INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try, error)
@@ -50,7 +42,6 @@ def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays
     identity = {"handler": name, "event_id": envelope.id, "source": envelope.source, "position": envelope.position}
     try:
         with session_of(engine, {}) as session, session.begin():
-            session.execute(SHARE_CURSOR, {"source": envelope.source})
             now = session.scalar(RECEIVE, identity)
             if now is None:
                 metrics.EVENTS_HANDLED.labels(name, "known").inc()

@@ -14,7 +14,7 @@ from services.contracts.base import Envelope, Event, In, Operation, Out
 from services.plumbing import events, failpoints, topology
 from services.plumbing.bus import Bus
 from services.plumbing.call import exchange
-from services.plumbing.database import Constraints, make_engine
+from services.plumbing.database import Constraints, make_engine, make_reading_engine
 from services.plumbing.inbox import Handler
 from services.plumbing.leader import Leader
 from services.plumbing.migrate import is_current
@@ -42,7 +42,7 @@ class Runtime:
         self.verifier = Verifier(settings.trusted_keys_dir)
         self.hash_key = hmac.digest(signing_key.encode(), b"request hash", hashlib.sha256)
         self.engine = make_engine(settings)
-        self.reading_engine = self.engine.execution_options(postgresql_readonly=True)
+        self.reading_engine = make_reading_engine(settings)
         self.bus = Bus(
             settings.amqp_uri.get_secret_value(),
             settings.service,

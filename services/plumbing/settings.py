@@ -69,9 +69,9 @@ class ServiceSettings(BusSettings):
     health_port: int | None = None
     declare_topology: bool = Field(default=True, description="false where a deploy step with the right to does it")
     workers: int = Field(default=50, description="requests and events in work at once, also the broker's prefetch")
-    pool_size: int = Field(default=15, description="connections to the database besides the leader's")
+    pool_size: int = Field(default=10, description="connections to the database for writing, and as many for reading")
     statement_timeout_ms: int = 8_000
-    relay_poll: float = Field(default=0.1, description="seconds between looks into the outbox when no notice came")
+    relay_poll: float = Field(default=0.5, description="seconds between looks into the outbox when no notice came")
     sweep_every: float = Field(default=30.0, description="seconds between questions to producers for lost events")
     retry_delays: Seconds = Field(default=(1, 5, 25, 120), description="before each new try of a handler; a list in JSON")
     setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")

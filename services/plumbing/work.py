@@ -94,19 +94,15 @@ def command_transaction(call: "Call") -> Iterator[Work]:
     failpoints.reach("after_commit")
 
 
-LOCK_COMMAND = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:identity, 0))")
-FIND_COMMAND = text(
-    "SELECT clock() AS now, request_hash, answer::text AS answer FROM (SELECT 1) AS one"
-    " LEFT JOIN command ON actor = :actor AND operation = :operation AND key = :key"
-)
+CLAIM = text("SELECT is_ours, now, request_hash, answer FROM claim_command(:actor, :operation, :key)")
 
 
 def claim(session: Session, call: "Call") -> datetime:
-    """Locks the command's identity, then looks for its answer in a new statement; the business time."""
+    """Locks the command's identity and looks for its answer; the business time."""
     identity = {"actor": call.caller.subject, "operation": call.operation.route, "key": call.command_id}
-    if not session.scalar(LOCK_COMMAND, {"identity": "\n".join(str(part) for part in identity.values())}):
+    found = session.execute(CLAIM, identity).one()
+    if not found.is_ours:
         raise CommandInFlight()
-    found = session.execute(FIND_COMMAND, identity).one()
     if found.answer is not None:
         if not hmac.compare_digest(bytes(found.request_hash), request_hash(call)):
             raise IdempotencyKeyReused()

@@ -18,6 +18,21 @@ CREATE INDEX command_age ON command (answered_at);
 COMMENT ON TABLE command IS 'Answers of committed commands, given again when the same command comes again within a week.';
 COMMENT ON COLUMN command.request_hash IS 'HMAC, so that a password in a request cannot be guessed from it.';
 
+CREATE FUNCTION claim_command(
+    an_actor text, an_operation text, a_key text,
+    OUT is_ours boolean, OUT now timestamptz, OUT request_hash bytea, OUT answer text
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    is_ours := pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\n', an_actor, an_operation, a_key), 0));
+    now := clock();
+    IF is_ours THEN
+        SELECT known.request_hash, known.answer::text INTO request_hash, answer FROM command AS known
+        WHERE known.actor = an_actor AND known.operation = an_operation AND known.key = a_key;
+    END IF;
+END $$;
+COMMENT ON FUNCTION claim_command IS
+    'Locks a command''s identity and then looks for its answer, each in a snapshot of its own, in one round trip.';
+
 
 CREATE TABLE outbox (
     seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -66,6 +81,23 @@ CREATE TABLE event_cursor (
     position bigint NOT NULL DEFAULT 0 CHECK (position >= 0)
 );
 COMMENT ON COLUMN event_cursor.position IS 'Every event of the producer up to here was handled or has a failed or parked inbox row.';
+
+CREATE FUNCTION receive_event(a_handler text, an_event_id uuid, a_source text, a_position bigint) RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    received timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('cursor ' || a_source, 0));
+    INSERT INTO inbox (handler, event_id, source, position, state)
+    SELECT a_handler, an_event_id, a_source, a_position, 'done'
+    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE source = a_source AND position >= a_position)
+    ON CONFLICT DO NOTHING RETURNING clock() INTO received;
+    RETURN received;
+END $$;
+COMMENT ON FUNCTION receive_event IS
+    'The business time at which a handler takes an event, or NULL when it has it already. The lock is shared with other handlers
+    and exclusive for the sweep that moves the cursor and prunes below it: else a copy that comes at that very moment would see
+    neither the pruned row nor the moved cursor.';
 
 
 CREATE TABLE audit (
