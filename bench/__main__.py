@@ -1,0 +1,62 @@
+"""`python -m bench path`: benchmarks by name. Each ends within a limit and says on its last line what it found, as JSON."""
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from bench import path
+from bench.stand import NotMeasured
+from embedded.supervise import CannotStart
+from tests.rabbitmq import BrokerDied
+
+
+def main(words: list[str]) -> int:
+    wish = parse(words)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGALRM, too_long)
+    signal.setitimer(signal.ITIMER_REAL, wish.limit)
+    try:
+        path.run(wish)
+    except (NotMeasured, CannotStart, BrokerDied, FileNotFoundError) as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse(words: list[str]) -> path.Wish:
+    parser = argparse.ArgumentParser(prog="bench")
+    benches = parser.add_subparsers(required=True)
+    along = benches.add_parser("path", help=path.__doc__)
+    along.add_argument("--seconds", type=positive, default=2.0, help="of each measure")
+    along.add_argument("--clients", type=counts, default=(1, 10, 50), help="such as 1,10,50")
+    along.add_argument("--broker", choices=("embedded", "rabbitmq"), default="embedded")
+    along.add_argument("--rounds", type=int, choices=range(1, 11), default=3, help="of the lines that are compared")
+    along.add_argument("--json-only", action="store_true", help="print the last line alone")
+    given = parser.parse_args(words)
+    return path.Wish(given.seconds, given.clients, given.broker, given.rounds, given.json_only)
+
+
+def positive(text: str) -> float:
+    if not 0 < (number := float(text)) <= 60:
+        raise argparse.ArgumentTypeError("more than 0 and at most 60")
+    return number
+
+
+def counts(text: str) -> tuple[int, ...]:
+    numbers = tuple(dict.fromkeys(int(word) for word in text.split(",")))
+    if not all(0 < number <= 200 for number in numbers):
+        raise argparse.ArgumentTypeError("numbers from 1 to 200")
+    return numbers
+
+
+def stop(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit("bench: stopped")
+
+
+def too_long(_number: int, _frame: FrameType | None) -> None:
+    raise NotMeasured("It took too long.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
