@@ -1,6 +1,8 @@
 """The face of customers."""
 
-from sqlalchemy import ColumnElement
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row
 
 from services.contracts import customers as contract
 from services.contracts.base import Page
@@ -15,6 +17,9 @@ from services.plumbing.rpc import serves
 from services.plumbing.scopes import visible
 from services.plumbing.service import Service
 from services.plumbing.work import Work
+
+Stored = Customer | Row[Any]
+"""A customer as an object or as a row of its table."""
 
 
 class CustomersService(Service):
@@ -49,16 +54,17 @@ class CustomersService(Service):
 
     @serves(contract.SHOW_CUSTOMER)
     def show_customer(self, query: contract.ShowCustomer, call: Call) -> contract.CustomerView:
-        with call.reading() as session:
-            customer = queries.find_customer(session, query.customer_id, seen(call, call.scope))
+        with call.reading_rows() as connection:
+            customer = queries.find_customer(connection, query.customer_id, call.scope, call.caller)
         if customer is None:
             raise NotFound()
         return view(customer)
 
     @serves(contract.LIST_CUSTOMERS)
     def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[contract.CustomerView]:
-        with call.reading() as session:
-            rows = queries.list_customers(session, seen(call, Scope.OWN), paging.decode_id(query.cursor), query.limit + 1)
+        after = paging.decode_id(query.cursor)
+        with call.reading_rows() as connection:
+            rows = queries.list_customers(connection, Scope.OWN, call.caller, after, query.limit + 1)
         return paging.page(Page[contract.CustomerView], [view(row) for row in rows], query.limit)
 
 
@@ -110,7 +116,7 @@ def collide(command: contract.EnterCustomer, call: Call, work: Work) -> contract
     return outcome
 
 
-def state_of(customer: Customer) -> dict[str, object]:
+def state_of(customer: Stored) -> dict[str, object]:
     """What the customer's events carry."""
     return {
         "customer_id": customer.id,
@@ -121,5 +127,5 @@ def state_of(customer: Customer) -> dict[str, object]:
     }
 
 
-def view(customer: Customer) -> contract.CustomerView:
+def view(customer: Stored) -> contract.CustomerView:
     return contract.CustomerView.model_validate(customer, from_attributes=True)

@@ -1,9 +1,10 @@
 """SQL of identity."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as DatabaseSession
 
@@ -66,11 +67,20 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
     )
 
 
-def find_session(session: DatabaseSession, token_digest: str) -> tuple[Session, Person, datetime] | None:
-    """With the person and the business time, in one round trip."""
-    query = select(Session, Person, func.clock()).join(Person, Person.id == Session.person_id)
-    row = session.execute(query.where(Session.token_digest == token_digest)).one_or_none()
-    return (row[0], row[1], row[2]) if row else None
+FIND_SESSION: Select[Any] = (
+    select(
+        *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
+        *(Person.__table__.c[name] for name in ("agency_id", "department_id", "roles", "display_name")),
+        func.clock(type_=DateTime(timezone=True)).label("now"),
+    )
+    .join_from(Session.__table__, Person.__table__)
+    .where(Session.__table__.c.token_digest == bindparam("token_digest"))
+)
+
+
+def find_session(connection: Connection, token_digest: str) -> Row[Any] | None:
+    """With what a passport says of the person, and the business time: asked for every request, so in one round trip."""
+    return connection.execute(FIND_SESSION, {"token_digest": token_digest}).one_or_none()
 
 
 def touch_session(session: DatabaseSession, session_id: UUID, now: datetime) -> None:

@@ -99,23 +99,22 @@ class IdentityService(Service):
 
     @serves(contract.RESOLVE_SESSION)
     def resolve_session(self, query: contract.ResolveSession, call: Call) -> contract.Passport:
-        with call.reading() as session:
-            found = queries.find_session(session, query.token_digest)
-        if found is None:
+        with call.reading_rows() as connection:
+            opened = queries.find_session(connection, query.token_digest)
+        if opened is None or not domain.is_live(
+            opened.now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at
+        ):
             raise NotAuthenticated()
-        opened, person, now = found
-        if not domain.is_live(now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at):
-            raise NotAuthenticated()
-        if now - opened.used_at > domain.USED_RESOLUTION:
+        if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
-                queries.touch_session(session, opened.id, now)
+                queries.touch_session(session, opened.id, opened.now)
         caller = Caller(
-            subject=str(person.id),
-            agency_id=person.agency_id,
-            department_id=person.department_id,
+            subject=str(opened.person_id),
+            agency_id=opened.agency_id,
+            department_id=opened.department_id,
             session_id=opened.id,
-            grants=domain.grants_of(person.roles, by_code=opened.by_code),
-            display_name=person.display_name,
+            grants=domain.grants_of(opened.roles, by_code=opened.by_code),
+            display_name=opened.display_name,
             password_change_required=opened.by_code,
         )
         return contract.Passport(token=self.plumbing.signer.sign(caller))

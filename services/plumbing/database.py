@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg.errors
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,13 +32,13 @@ def make_reading_engine(settings: ServiceSettings) -> Engine:
 
 
 def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> Engine:
-    """Connections are made on demand; a wait for a free one ends after 2 s, a statement after its timeout."""
+    """Connections are made on demand; a wait for a free one ends after 4 s, a statement after its timeout."""
     url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
     return create_engine(
         url,
         pool_size=settings.pool_size,
         max_overflow=0,
-        pool_timeout=2,
+        pool_timeout=4,
         pool_recycle=1800,
         pool_use_lifo=True,
         **options,
@@ -57,10 +57,23 @@ def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> En
 
 @contextmanager
 def session_of(engine: Engine, constraints: Constraints) -> Iterator[Session]:
-    """A session whose database errors come out as ours. Raises ConnectionLost, ServiceUnavailable or a constraint's error."""
+    """A session whose database errors come out as ours, see `our_errors`."""
+    with our_errors(constraints), Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def connection_of(engine: Engine) -> Iterator[Connection]:
+    """Rows without objects, for what is asked most often; errors as in `our_errors`."""
+    with our_errors({}), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def our_errors(constraints: Constraints) -> Iterator[None]:
+    """Raises ConnectionLost, ServiceUnavailable or the error of the violated constraint."""
     try:
-        with Session(engine, expire_on_commit=False) as session:
-            yield session
+        yield
     except IntegrityError as error:
         raise meaning_of(error, constraints) from error
     except PoolTimeout as error:

@@ -14,7 +14,7 @@ class Base(DeclarativeBase):
 class Holding(Base):
     __tablename__ = "holding"
     __table_args__ = (
-        CheckConstraint("version >= 0", name="holding_version_check"),
+        CheckConstraint("version > 0", name="holding_version_check"),
         CheckConstraint("(entered_by IS NULL) = (entered_on IS NULL)", name="holding_check"),
         Index("holding_owner", "owner_id"),
         Index("holding_entry", "entered_by", "entered_on"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import distinct, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,10 +20,19 @@ def note_holding(session: Session, customer_id: UUID, version: int, owner_id: UU
     )
 
 
-def note_entry(session: Session, customer_id: UUID, person_id: UUID, day: date) -> None:
-    """Who entered it and when: a fact that no later version changes."""
-    holding = session.get_one(Holding, customer_id)
-    holding.entered_by, holding.entered_on = person_id, day
+NOTE_ENTRY = text(
+    """
+    INSERT INTO holding (customer_id, version, owner_id, is_key, entered_by, entered_on)
+    VALUES (:customer_id, :version, :owner_id, :is_key, :owner_id, :day)
+    ON CONFLICT (customer_id) DO UPDATE SET entered_by = excluded.entered_by, entered_on = excluded.entered_on
+    """
+)
+
+
+def note_entry(session: Session, customer_id: UUID, version: int, owner_id: UUID, is_key: bool, day: date) -> None:
+    """The first state, unless a newer one is known, and who entered it when: facts that no later version changes."""
+    values = {"customer_id": customer_id, "version": version, "owner_id": owner_id, "is_key": is_key, "day": day}
+    session.execute(NOTE_ENTRY, values)
 
 
 def add_contact(session: Session, event_id: UUID, person_id: UUID, customer_id: UUID, day: date, is_effective: bool) -> None:

@@ -33,8 +33,8 @@ class RulesService(ListeningService):
 
     @handles(CustomerEntered)
     def count_entry(self, event: CustomerEntered, envelope: Envelope, work: Work) -> None:
-        queries.note_holding(work.session, event.customer_id, envelope.version, event.owner_id, event.is_key)
-        queries.note_entry(work.session, event.customer_id, event.owner_id, domain.business_day(envelope.occurred_at))
+        day = domain.business_day(envelope.occurred_at)
+        queries.note_entry(work.session, event.customer_id, envelope.version, event.owner_id, event.is_key, day)
 
     @handles(CustomerUpdated)
     def follow_customer(self, event: CustomerUpdated, envelope: Envelope, work: Work) -> None:

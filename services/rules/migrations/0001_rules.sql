@@ -1,6 +1,6 @@
 CREATE TABLE holding (
     customer_id uuid PRIMARY KEY,
-    version     integer NOT NULL CHECK (version >= 0),
+    version     integer NOT NULL CHECK (version > 0),
     owner_id    uuid NOT NULL,
     is_key      boolean NOT NULL,
     entered_by  uuid,
