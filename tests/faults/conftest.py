@@ -1,0 +1,35 @@
+"""One world on RabbitMQ and one on the embedded broker, shared by all tests that do not say otherwise."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.brokers import make_broker
+from tests.faults.world import World
+
+
+def run_world(kind: str, factory: pytest.TempPathFactory) -> Iterator[World]:
+    broker = make_broker(kind, factory.mktemp(f"{kind}-broker"))
+    broker.start()
+    try:
+        with World(factory.mktemp(f"{kind}-world"), broker) as world:
+            yield world
+    finally:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    yield from run_world("rabbitmq", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def embedded_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    yield from run_world("embedded", tmp_path_factory)
+
+
+@pytest.fixture(params=["rabbitmq"])
+def world(request: pytest.FixtureRequest) -> World:
+    """RabbitMQ's; `on_both_brokers` runs a test on the embedded one, too."""
+    found: World = request.getfixturevalue(f"{request.param}_world")
+    return found
