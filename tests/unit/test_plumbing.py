@@ -16,7 +16,7 @@ from services.contracts.customers import EnterCustomer
 from services.contracts.errors import InvalidCursor, NotAuthenticated, PermissionDenied
 from services.contracts.identity import AgencyView, OpenSession, SetUp
 from services.contracts.permissions import Scope
-from services.plumbing import paging
+from services.plumbing import ids, paging
 from services.plumbing.bus import address
 from services.plumbing.masking import mask, masked
 from services.plumbing.passport import LEEWAY, LIFETIME, Caller, Signer, Verifier
@@ -99,6 +99,13 @@ def forgeries(keys: dict[str, Ed25519PrivateKey]) -> dict[str, str | None]:
 def test_a_forged_passport_is_refused(name: str, keys: dict[str, Ed25519PrivateKey], verifier: Verifier) -> None:
     with pytest.raises(NotAuthenticated):
         verifier.verify(forgeries(keys)[name])
+
+
+def test_ids_lie_in_the_order_in_which_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [ids.new_id() for _ in range(1000)]
+    assert made == sorted(made)
+    monkeypatch.setattr(ids, "source", lambda: UUID(int=7))
+    assert ids.new_id() == UUID(int=7)
 
 
 def test_masking_leaves_out_secrets_and_shortens_numbers() -> None:
