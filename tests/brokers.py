@@ -101,14 +101,20 @@ class EmbeddedBroker:
             self._process = None
 
 
+TESTED: Final[set[str]] = set()
+"""The kinds that this run has used, for its summary."""
+
+
 def make_broker(kind: str, directory: Path) -> Broker:
     """Not started yet. Skips the test where RabbitMQ is missing; QUDAO_REQUIRE_RABBITMQ=1 makes that a failure."""
     if kind == "embedded":
+        TESTED.add("the embedded broker")
         return EmbeddedBroker(directory)
     if find_rabbitmq() is None:
         if os.environ.get("QUDAO_REQUIRE_RABBITMQ") == "1":
             pytest.fail(HOW_TO_INSTALL)
         pytest.skip(HOW_TO_INSTALL)
+    TESTED.add("RabbitMQ")
     return RabbitNode(directory)
 
 

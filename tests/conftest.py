@@ -6,6 +6,13 @@ import pytest
 
 from embedded.stack import Stack
 from tests.api import Headquarters
+from tests.brokers import TESTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says against which brokers the run was, as one of them may be missing on this machine."""
+    if TESTED:
+        terminalreporter.write_line(f"brokers tested: {' and '.join(sorted(TESTED))}")
 
 
 @pytest.fixture(scope="session")

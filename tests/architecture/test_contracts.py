@@ -57,7 +57,8 @@ def test_a_service_hears_exactly_what_it_subscribed_to(service: str) -> None:
 
 def test_every_event_has_a_golden_sample_that_reads_and_writes_the_same() -> None:
     samples = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    assert samples.keys() == {f"{source}.{name}" for source, name in Event.registry}
+    ours = {key for key, kind in Event.registry.items() if kind.__module__.startswith("services.contracts")}
+    assert samples.keys() == {f"{source}.{name}" for source, name in ours}
     for key, sample in samples.items():
         source, name = key.split(".")
         assert Event.registry[(source, name)].model_validate(sample).model_dump(mode="json") == sample
