@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -69,55 +70,90 @@ def run(session: Any, now: Any, handler: Handler, envelope: Envelope) -> None:
 
 
 DUE = text("SELECT handler, event_id FROM inbox WHERE state = 'failed' AND next_try <= clock() ORDER BY next_try LIMIT :limit")
-LOCK_DUE = text(
-    "SELECT envelope::text AS envelope, tries, clock() AS now FROM inbox"
-    " WHERE handler = :handler AND event_id = :event_id AND state = 'failed' FOR UPDATE SKIP LOCKED"
+DELAY = "make_interval(secs => (CAST(:delays AS float8[]))[greatest(1, least(tries, cardinality(CAST(:delays AS float8[]))))])"
+
+# Counted and put off before the handler runs, so that an event which ends its process is parked in the end as well.
+BEGIN_TRY = text(
+    f"""
+    UPDATE inbox SET tries = tries + 1, next_try = clock() + {DELAY}
+    WHERE handler = :handler AND event_id = :event_id AND state = 'failed' AND next_try <= clock() AND tries < :most
+    RETURNING tries
+    """  # noqa: S608 constants
+)
+PARK = text(
+    """
+    UPDATE inbox SET state = 'parked', next_try = NULL, error = coalesce(error, 'the process ended while it was handled')
+    WHERE handler = :handler AND event_id = :event_id AND state = 'failed' AND next_try <= clock() AND tries >= :most
+    """
+)
+LOCK_TRY = text(
+    "SELECT envelope::text AS envelope, clock() AS now FROM inbox"
+    " WHERE handler = :handler AND event_id = :event_id AND state = 'failed' FOR UPDATE"
 )
 DONE = text(
-    "UPDATE inbox SET state = 'done', envelope = NULL, next_try = NULL, error = NULL, tries = tries + 1"
+    "UPDATE inbox SET state = 'done', envelope = NULL, next_try = NULL, error = NULL"
     " WHERE handler = :handler AND event_id = :event_id"
 )
 FAIL_AGAIN = text(
-    """
-    UPDATE inbox SET tries = tries + 1, error = :error, state = CASE WHEN tries + 1 >= :most THEN 'parked' ELSE 'failed' END,
-           next_try = CASE WHEN tries + 1 >= :most THEN NULL ELSE clock() + make_interval(secs => :delay) END
+    f"""
+    UPDATE inbox SET error = :error, state = CASE WHEN tries >= :most THEN 'parked' ELSE 'failed' END,
+           next_try = CASE WHEN tries >= :most THEN NULL ELSE clock() + {DELAY} END
     WHERE handler = :handler AND event_id = :event_id AND state = 'failed' RETURNING state
-    """
+    """  # noqa: S608 constants
 )
 
 
-def retry_due(engine: Any, handlers: dict[str, Handler], delays: tuple[float, ...], limit: int = 100) -> int:
-    """Tries failed events whose time has come once more; how many there were."""
+def due(engine: Any, limit: int) -> list[tuple[str, UUID]]:
+    """Which handlers are to try which events again by now."""
     with session_of(engine, {}) as session:
-        due = session.execute(DUE, {"limit": limit}).all()
-    for name, event_id in due:
-        if name in handlers:
-            retry(engine, name, event_id, handlers[name], delays)
-    return len(due)
+        return [(handler, event_id) for handler, event_id in session.execute(DUE, {"limit": limit})]
 
 
-def retry(engine: Any, name: str, event_id: Any, handler: Handler, delays: tuple[float, ...]) -> None:
+def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tuple[float, ...]) -> None:
+    """Tries once more, or parks what was tried often enough. Raises only when the database is away."""
     identity = {"handler": name, "event_id": event_id}
-    tries = 1
+    limits = {"delays": list(delays), "most": len(delays) + 1}
+    with session_of(engine, {}) as session, session.begin():
+        if session.scalar(BEGIN_TRY, identity | limits) is None:
+            session.execute(PARK, identity | limits)
+            return
     try:
         with session_of(engine, {}) as session, session.begin():
-            row = session.execute(LOCK_DUE, identity).one_or_none()
+            row = session.execute(LOCK_TRY, identity).one_or_none()
             if row is None:
                 return
-            tries = row.tries
             run(session, row.now, handler, Envelope.model_validate_json(row.envelope))
             session.execute(DONE, identity)
     except (Exception, SystemExit) as error:
         if is_away(error):
             raise
-        most = len(delays) + 1
-        delay = delays[min(tries, len(delays) - 1)]
         with session_of(engine, {}) as session, session.begin():
-            state = session.scalar(FAIL_AGAIN, {**identity, "error": short(error), "most": most, "delay": delay})
+            state = session.scalar(FAIL_AGAIN, {**identity, **limits, "error": short(error)})
         log.exception("handler %s failed again on event %s: %s", name, event_id, state)
         metrics.EVENTS_HANDLED.labels(name, state or "failed").inc()
     else:
         metrics.EVENTS_HANDLED.labels(name, "done").inc()
+
+
+NOTE_LOST = text(
+    """
+    INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try)
+    SELECT handler, event_id, source, position, 'failed', envelope, 0, clock()
+    FROM jsonb_to_recordset(CAST(:lost AS jsonb))
+         AS lost(handler text, event_id uuid, source text, position bigint, envelope jsonb)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def note_lost(engine: Any, lost: list[tuple[str, Envelope]]) -> None:
+    """Events that the broker has not brought, each with a handler that has not had it: due for a try at once."""
+    rows = [
+        {"handler": name, "event_id": e.id, "source": e.source, "position": e.position, "envelope": e.model_dump(mode="json")}
+        for name, e in lost
+    ]
+    with session_of(engine, {}) as session, session.begin():
+        session.execute(NOTE_LOST, {"lost": json.dumps(rows, default=str)})
 
 
 CURSOR = text("SELECT position FROM event_cursor WHERE source = :source")

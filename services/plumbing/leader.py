@@ -6,6 +6,7 @@ The leader holds an advisory lock on the connection by which it numbers and stam
 import logging
 import time
 from typing import Any
+from uuid import UUID
 
 import eventlet
 import psycopg
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LOCK = 0x6C65_6164  # "lead"
 SWEEP_PAGE = 500
+RETRY_BATCH, RETRIES_AT_ONCE = 100, 5
 
 # Idempotency keys are promised for 24 hours at least; a little at a time, so that nobody waits.
 FORGET_COMMANDS = """
@@ -102,14 +104,32 @@ class Leader:
     def _keep_house(self) -> None:
         while not self._stopping:
             try:
-                inbox.retry_due(self.runtime.engine, self.runtime.handlers, self.settings.retry_delays)
                 if self._is_sweep_due():
                     self.sweep()
+                self._retry_due()
                 for state, count in inbox.count_troubled(self.runtime.engine).items():
                     metrics.INBOX.labels(state).set(count)
             except Exception as error:
                 log.warning("housekeeping put off: %s", error or type(error).__name__)
             eventlet.sleep(min(1.0, self.settings.sweep_every))
+
+    def _retry_due(self) -> None:
+        """A few at a time, so that a slow handler does not hold up the others."""
+        pool = eventlet.GreenPool(RETRIES_AT_ONCE)
+        while found := inbox.due(self.runtime.engine, RETRY_BATCH):
+            for name, event_id in found:
+                pool.spawn_n(self._retry, name, event_id)
+            pool.waitall()
+            if len(found) < RETRY_BATCH:
+                return
+
+    def _retry(self, name: str, event_id: UUID) -> None:
+        """An event of a handler that is gone waits until an operator decides."""
+        if handler := self.runtime.handlers.get(name):
+            try:
+                inbox.retry(self.runtime.engine, name, event_id, handler, self.settings.retry_delays)
+            except Exception as error:
+                log.warning("retry of %s put off: %s", event_id, error or type(error).__name__)
 
     def _is_sweep_due(self) -> bool:
         """At the start, after every reconnect to the broker, and every so often."""
@@ -137,9 +157,9 @@ class Leader:
             timeout=self.settings.rpc_timeout,
         ).events
         known = inbox.known(self.runtime.engine, source, [envelope.id for envelope in found])
-        lost = [e for e in found if any((name, e.id) not in known for name in self.runtime.handlers_for(e))]
-        for envelope in lost:
-            self.runtime.deliver(envelope)
+        lost = [(name, e) for e in found for name in self.runtime.handlers_for(e) if (name, e.id) not in known]
+        if lost:
+            inbox.note_lost(self.runtime.engine, lost)
         if found:
             inbox.move_cursor(self.runtime.engine, source, found[-1].position)
             metrics.EVENTS_SWEPT.labels(source).inc(len(lost))

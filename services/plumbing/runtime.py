@@ -111,7 +111,3 @@ class Runtime:
     def handlers_for(self, envelope: Envelope) -> list[str]:
         event = Event.registry.get((envelope.source, envelope.name))
         return self._names.get(event, []) if event else []
-
-    def deliver(self, envelope: Envelope) -> None:
-        """For events that came by another way than the broker."""
-        events.deliver(self, self.service, envelope)
