@@ -22,6 +22,7 @@ from services.contracts.permissions import Scope
 from services.identity import domain, queries
 from services.identity.models import Agency, Department, Person, Session
 from services.identity.passwords import hash_password, matches
+from services.identity.people import add_agency, add_department, add_person, agency_view, department_view, user_view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
@@ -30,7 +31,6 @@ from services.plumbing.offload import offload
 from services.plumbing.passport import Caller
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
-from services.plumbing.work import Work
 
 
 class IdentityService(Service):
@@ -271,88 +271,3 @@ def within_agency(call: Call, column: Any) -> ColumnElement[bool]:
 
 def is_code(typed: str, digest: str) -> bool:
     return hmac.compare_digest(hashlib.sha256(typed.encode()).hexdigest(), digest)
-
-
-def add_agency(work: Work, name: str, *, is_headquarters: bool) -> Agency:
-    agency = Agency(id=new_id(), name=name, is_headquarters=is_headquarters, version=1, created_at=work.now)
-    work.session.add(agency)
-    work.session.flush()
-    event = contract.AgencyAdded(agency_id=agency.id, name=name, is_headquarters=is_headquarters)
-    work.emit(event, aggregate_id=agency.id, version=1, agency_id=agency.id)
-    return agency
-
-
-def add_department(work: Work, agency: Agency, name: str, parent: Department | None) -> Department:
-    department_id = new_id()
-    department = Department(
-        id=department_id,
-        agency_id=agency.id,
-        parent_id=parent.id if parent else None,
-        name=domain.prefixed(agency.name, name),
-        path=f"{parent.path}.{department_id}" if parent else str(department_id),
-        version=1,
-        created_at=work.now,
-    )
-    work.session.add(department)
-    work.session.flush()
-    event = contract.DepartmentAdded(
-        department_id=department.id,
-        agency_id=agency.id,
-        parent_id=department.parent_id,
-        name=department.name,
-        path=department.path,
-    )
-    work.emit(event, aggregate_id=department.id, version=1, agency_id=agency.id)
-    return department
-
-
-def add_person(work: Work, department: Department, login: str, display_name: str, role: str, password_hash: str | None) -> Person:
-    person = Person(
-        id=new_id(),
-        login=login,
-        display_name=display_name,
-        agency_id=department.agency_id,
-        department_id=department.id,
-        roles=[role],
-        password_hash=password_hash,
-        version=1,
-        created_at=work.now,
-    )
-    work.session.add(person)
-    work.session.flush()
-    event = contract.UserAdded(
-        user_id=person.id,
-        login=login,
-        display_name=display_name,
-        agency_id=person.agency_id,
-        department_id=person.department_id,
-        roles=person.roles,
-    )
-    work.emit(event, aggregate_id=person.id, version=1, agency_id=person.agency_id)
-    return person
-
-
-def agency_view(agency: Agency) -> contract.AgencyView:
-    return contract.AgencyView(id=agency.id, name=agency.name, is_headquarters=agency.is_headquarters)
-
-
-def department_view(department: Department) -> contract.DepartmentView:
-    return contract.DepartmentView(
-        id=department.id,
-        agency_id=department.agency_id,
-        parent_id=department.parent_id,
-        name=department.name,
-        path=department.path,
-    )
-
-
-def user_view(person: Person) -> contract.UserView:
-    return contract.UserView(
-        id=person.id,
-        login=person.login,
-        display_name=person.display_name,
-        agency_id=person.agency_id,
-        department_id=person.department_id,
-        roles=person.roles,
-        has_password=person.password_hash is not None,
-    )
