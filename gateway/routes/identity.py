@@ -15,6 +15,7 @@ from services.contracts.base import Nothing, Page, PageQuery, View
 from services.contracts.errors import (
     AboveYourRights,
     DeadlinePassed,
+    HasPassword,
     InvalidCursor,
     LoginTaken,
     NameTaken,
@@ -158,7 +159,7 @@ async def list_users(query: Annotated[PageQuery, Query()], caller: Reader, pages
     "/users/{user_id}/one-time-code",
     status_code=201,
     summary="Give a user without a password a one-time code",
-    responses=writing(NotFound, AboveYourRights),
+    responses=writing(NotFound, AboveYourRights, HasPassword),
 )
 async def invite_user(user_id: UUID, caller: Writer) -> OneTimeCode:
     code = caller.backend.codes.code(caller.user_id, caller.command_id, user_id)

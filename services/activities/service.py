@@ -25,6 +25,7 @@ class ActivitiesService(ListeningService):
 
     @serves(contract.WRITE_NOTE)
     def write_note(self, command: contract.WriteNote, call: Call) -> contract.NoteView:
+        call.answer_again()
         customer = call.ask(SHOW_CUSTOMER, ShowCustomer(customer_id=command.customer_id))
         if customer.owner_id != call.user_id:
             raise NotTheOwner()

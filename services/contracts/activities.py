@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.contracts.base import Command, Event, Page, PageQuery, Text, View, command, query
+from services.contracts.base import Command, Event, Moment, Page, PageQuery, Text, View, command, query
 
 Method = Literal["phone", "visit", "chat", "mail", "other"]
 
@@ -19,7 +19,7 @@ class ContactNote(Command):
     maturity: Annotated[int, Field(ge=0, le=9, description="Grade; 0 does not count as an effective contact.")]
     not_reached: bool = False
     busy: bool = False
-    next_contact_at: datetime | None = None
+    next_contact_at: Moment | None = None
 
 
 class WriteNote(ContactNote):

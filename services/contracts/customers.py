@@ -54,7 +54,7 @@ class CustomerChanges(Command):
     phone: Phone | None = None
     city: Line | None = None
     contact_person: Line | None = None
-    is_key: bool | None = None
+    is_key: bool = False
 
 
 class UpdateCustomer(CustomerChanges):

@@ -154,6 +154,12 @@ class LoginTaken(QudaoError):
     status = 409
 
 
+class HasPassword(QudaoError):
+    """This user has a password already."""
+
+    status = 409
+
+
 class NameTaken(QudaoError):
     """Another one has this name already."""
 

@@ -59,6 +59,7 @@ def find_code(session: DatabaseSession, person_id: UUID) -> OneTimeCode | None:
 
 
 def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at: datetime) -> None:
+    """In the place of an older one."""
     row = insert(OneTimeCode).values(person_id=person_id, digest=digest, expires_at=expires_at)
     session.execute(
         row.on_conflict_do_update(
@@ -91,8 +92,8 @@ def end_sessions(session: DatabaseSession, now: datetime, *conditions: ColumnEle
     session.execute(update(Session).where(Session.ended_at.is_(None), *conditions).values(ended_at=now))
 
 
-def find_own_session(session: DatabaseSession, session_id: UUID) -> Session:
-    return session.scalars(select(Session).where(Session.id == session_id)).one()
+def lock_session(session: DatabaseSession, session_id: UUID) -> Session | None:
+    return session.scalars(select(Session).where(Session.id == session_id).with_for_update()).one_or_none()
 
 
 def drop_code(session: DatabaseSession, person_id: UUID) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, true
 from services.contracts import identity as contract
 from services.contracts.base import Nothing, Page, PageQuery
 from services.contracts.errors import (
+    HasPassword,
     LoginTaken,
     NameTaken,
     NotAuthenticated,
@@ -81,6 +82,13 @@ class IdentityService(Service):
             raise WrongCredentials()
         assert person is not None
         with call.transaction() as work:
+            # What was verified may have been replaced meanwhile: hashing takes its time.
+            locked = found(queries.lock_person(work.session, person.id))
+            now_code = queries.find_code(work.session, person.id)
+            if by_code and not (now_code and is_code(command.password, now_code.digest)):
+                raise WrongCredentials()
+            if not by_code and locked.password_hash != person.password_hash:
+                raise WrongCredentials()
             opened = Session(
                 id=new_id(),
                 person_id=person.id,
@@ -129,6 +137,7 @@ class IdentityService(Service):
 
     @serves(contract.CHANGE_PASSWORD)
     def change_password(self, command: contract.ChangePassword, call: Call) -> Nothing:
+        call.answer_again()
         with call.reading() as session:
             person = found(queries.find_person(session, call.user_id))
         if not call.caller.password_change_required and not (
@@ -142,7 +151,9 @@ class IdentityService(Service):
             if locked.password_hash != person.password_hash:
                 raise WrongCredentials()  # changed meanwhile: the current one that was given is not it any more
             locked.password_hash = password_hash
-            own = queries.find_own_session(work.session, call.caller.session_id)
+            own = found(queries.lock_session(work.session, call.caller.session_id))
+            if own.ended_at or own.by_code != call.caller.password_change_required:
+                raise NotAuthenticated()  # the passport is older than what has happened to its session
             own.by_code = False
             queries.end_sessions(work.session, work.now, Session.person_id == locked.id, Session.id != own.id)
             queries.drop_code(work.session, locked.id)
@@ -241,7 +252,10 @@ class IdentityService(Service):
                     own_agency_id=call.caller.agency_id,
                     is_headquarters=found(queries.find_agency(work.session, person.agency_id)).is_headquarters,
                 )
+            if person.password_hash is not None:
+                raise HasPassword()
             expires_at = work.now + domain.CODE_LIMIT
+            queries.end_sessions(work.session, work.now, Session.person_id == person.id, Session.by_code.is_(True))
             queries.put_code(work.session, person.id, command.code_digest, expires_at)
             work.audit(
                 person.id, agency_id=person.agency_id, new={"one_time_code": "given", "expires_at": expires_at.isoformat()}

@@ -28,7 +28,7 @@ from services.plumbing.bus import BrokerAway, NoAnswer, Refused, Unroutable
 from services.plumbing.database import connection_of, session_of
 from services.plumbing.masking import masked
 from services.plumbing.passport import Caller
-from services.plumbing.work import Work, command_transaction
+from services.plumbing.work import Work, answer_if_known, command_transaction
 
 if TYPE_CHECKING:
     from services.plumbing.runtime import Runtime
@@ -84,6 +84,14 @@ class Call:
             self.request = self.operation.request.model_validate(message)
         except ValidationError as error:
             raise InvalidRequest(errors=problems_of(error)) from None
+
+    def answer_again(self) -> None:
+        """For a command whose preconditions stand before its transaction: once carried out, they may not hold any more.
+
+        Raises AlreadyAnswered when it was, IdempotencyKeyReused when that was another one.
+        """
+        with self.reading_rows() as connection:
+            answer_if_known(connection, self)
 
     @property
     def scope(self) -> Scope:

@@ -25,6 +25,19 @@ class ConnectionLost(Exception):
     """The database went away under us; the work may be tried once more, for nothing of it was committed or all of it was."""
 
 
+KEEPALIVES: dict[str, Any] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server that vanished is noticed within about ten seconds."""
+
+SERVER_KEEPALIVES = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
+"""And the server notices a client that vanished: the locks of one would be held for two hours."""
+
+
 def make_reading_engine(settings: ServiceSettings) -> Engine:
     """For queries: the server refuses writes, and a statement is its own transaction, which saves two round trips of three."""
     options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
@@ -41,16 +54,13 @@ def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> En
         pool_timeout=4,
         pool_recycle=1800,
         pool_use_lifo=True,
+        hide_parameters=True,  # an error's text goes to the log, and phones are parameters
         **options,
         connect_args={
-            "connect_timeout": 3,
+            **KEEPALIVES,
             "application_name": settings.service,
             "options": f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout=4000 -c timezone=UTC"
-            f" -c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=2000 {more}",
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
+            f" -c idle_in_transaction_session_timeout=10000 -c client_connection_check_interval=2000 {SERVER_KEEPALIVES} {more}",
         },
     )
 
@@ -81,7 +91,7 @@ def our_errors(constraints: Constraints) -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated or (isinstance(error.orig, psycopg.OperationalError) and is_lost(error.orig)):
             raise ConnectionLost() from error
-        if isinstance(error.orig, RETRY_LATER):
+        if isinstance(error.orig, RETRY_LATER) or is_out_of_resources(error.orig):
             raise ServiceUnavailable(reason="database") from error
         raise
 
@@ -92,8 +102,18 @@ RETRY_LATER = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.InsufficientResources,
 )
+
+
+def is_out_of_resources(error: BaseException | None) -> bool:
+    """Class 53: disk full, out of memory, too many connections."""
+    return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("53")
+
+
+def describe(error: BaseException) -> str:
+    """The kind and first line of an error: what follows in a database's message may be the row."""
+    first = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
+    return f"{type(error).__name__}: {first[0] if first else ''}"[:500]
 
 
 def is_lost(error: psycopg.Error) -> bool:
@@ -104,3 +124,8 @@ def is_lost(error: psycopg.Error) -> bool:
 def meaning_of(error: IntegrityError, constraints: Constraints) -> Exception:
     name = error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
     return constraints[name]() if name and name in constraints else error
+
+
+def unless_of_database(error: BaseException) -> BaseException | None:
+    """The error whose traceback may be logged: a database's would print its message with the row."""
+    return None if isinstance(error, DBAPIError) or isinstance(error.__cause__, DBAPIError) else error

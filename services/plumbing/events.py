@@ -22,7 +22,7 @@ from services.contracts.base import Envelope, Event
 from services.contracts.subscriptions import SUBSCRIPTIONS
 from services.plumbing import inbox, logs
 from services.plumbing.consume import DrainingConsumer
-from services.plumbing.topology import EVENT_QUEUE_ARGUMENTS, event_queue
+from services.plumbing.topology import EVENT_QUEUE_ARGUMENTS, event_exchange, event_queue
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,11 @@ class EventConsumer(Consumer):  # type: ignore[misc]
             envelope = Envelope.model_validate(body)
         except ValidationError:
             log.error("event of an unknown form rejected from %s", message.delivery_info.get("routing_key"))
+            self.consumer.reject_message(message)
+            return
+        told_by = message.delivery_info
+        if (told_by["exchange"], told_by["routing_key"]) != (event_exchange(envelope.source), envelope.name):
+            log.error("event of %s came from %s: forged, and rejected", envelope.source, told_by["exchange"])
             self.consumer.reject_message(message)
             return
         spawn = functools.partial(self.spawn, envelope, message)

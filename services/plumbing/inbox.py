@@ -11,12 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from services.contracts.base import Envelope, Event
 from services.contracts.errors import ServiceUnavailable
 from services.plumbing import failpoints, metrics
-from services.plumbing.database import BUSY, ConnectionLost, session_of
+from services.plumbing.database import BUSY, ConnectionLost, describe, session_of, unless_of_database
 from services.plumbing.outbox import tell
 from services.plumbing.work import Work
 
@@ -24,15 +23,17 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Event, Envelope, Work], None]
 
-# What this lock is for stands at `receive_event` in the migrations.
+# What this lock is for stands at `receive_event` in the migrations. Whoever inserts looks at the cursor as well: a leader that
+# was superseded without knowing may still be at work, and what lies below the cursor has had its effect.
 SHARE_CURSOR = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cursor ' || :source, 0))")
 OWN_CURSOR = text("SELECT pg_advisory_xact_lock(hashtextextended('cursor ' || :source, 0))")
 RECEIVE = text("SELECT receive_event(:handler, :event_id, :source, :position)")
 FAIL = text(
     """
     INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try, error)
-    VALUES (:handler, :event_id, :source, :position, 'failed', CAST(:envelope AS jsonb), 1,
-            clock() + make_interval(secs => :delay), :error)
+    SELECT :handler, :event_id, :source, :position, 'failed', CAST(:envelope AS jsonb), 1,
+           clock() + make_interval(secs => :delay), :error
+    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE source = :source AND position >= :position)
     ON CONFLICT DO NOTHING
     """
 )
@@ -52,11 +53,13 @@ def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays
     except (Exception, SystemExit) as error:
         if is_away(error):
             raise
-        log.exception("handler %s failed on event %s", name, envelope.id)
+        log.error("handler %s failed on event %s: %s", name, envelope.id, describe(error), exc_info=unless_of_database(error))
         metrics.EVENTS_HANDLED.labels(name, "failed").inc()
         with session_of(engine, {}) as session, session.begin():
             session.execute(SHARE_CURSOR, {"source": envelope.source})
-            session.execute(FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": short(error)})
+            session.execute(
+                FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": describe(error)}
+            )
     else:
         failpoints.reach("inbox_after_commit")
         metrics.EVENTS_HANDLED.labels(name, "done").inc()
@@ -128,8 +131,8 @@ def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tupl
         if is_away(error):
             raise
         with session_of(engine, {}) as session, session.begin():
-            state = session.scalar(FAIL_AGAIN, {**identity, **limits, "error": short(error)})
-        log.exception("handler %s failed again on event %s: %s", name, event_id, state)
+            state = session.scalar(FAIL_AGAIN, {**identity, **limits, "error": describe(error)})
+        log.error("handler %s failed again on event %s, %s: %s", name, event_id, state, describe(error))
         metrics.EVENTS_HANDLED.labels(name, state or "failed").inc()
     else:
         metrics.EVENTS_HANDLED.labels(name, "done").inc()
@@ -141,6 +144,7 @@ NOTE_LOST = text(
     SELECT handler, event_id, source, position, 'failed', envelope, 0, clock()
     FROM jsonb_to_recordset(CAST(:lost AS jsonb))
          AS lost(handler text, event_id uuid, source text, position bigint, envelope jsonb)
+    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE event_cursor.source = lost.source AND event_cursor.position >= lost.position)
     ON CONFLICT DO NOTHING
     """
 )
@@ -153,6 +157,8 @@ def note_lost(engine: Any, lost: list[tuple[str, Envelope]]) -> None:
         for name, e in lost
     ]
     with session_of(engine, {}) as session, session.begin():
+        for source in sorted({e.source for _, e in lost}):
+            session.execute(SHARE_CURSOR, {"source": source})
         session.execute(NOTE_LOST, {"lost": json.dumps(rows, default=str)})
 
 
@@ -200,9 +206,3 @@ def is_away(error: BaseException) -> bool:
     A statement that was too slow or lost a lock is the handler's own failure: it would come back for ever and stop the sweep.
     """
     return isinstance(error, ConnectionLost) or (isinstance(error, ServiceUnavailable) and error.details.get("reason") == BUSY)
-
-
-def short(error: BaseException) -> str:
-    """The kind and first line: for ops to see, without a statement's parameters."""
-    first = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
-    return json.dumps(f"{type(error).__name__}: {first[0] if first else ''}"[:500], ensure_ascii=False)[1:-1]

@@ -15,6 +15,7 @@ from services.contracts.base import EventsAfter, events_after
 from services.contracts.subscriptions import producers_for
 from services.plumbing import audit, inbox, metrics, outbox
 from services.plumbing.bus import BrokerAway, Refused
+from services.plumbing.database import KEEPALIVES, SERVER_KEEPALIVES
 from services.plumbing.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ class Leader:
 
     def _lead(self) -> None:
         url = self.settings.database_url.get_secret_value()
-        options = "-c timezone=UTC -c statement_timeout=30000"
-        with psycopg.connect(url, autocommit=True, connect_timeout=3, options=options, application_name="leader") as connection:
+        options = f"-c timezone=UTC -c statement_timeout=30000 {SERVER_KEEPALIVES}"
+        with psycopg.connect(url, autocommit=True, application_name="leader", options=options, **KEEPALIVES) as connection:
             while not self._has_lock(connection):
                 eventlet.sleep(1)
                 if self._stopping:
@@ -156,6 +157,8 @@ class Leader:
             command_id=None,
             timeout=self.settings.rpc_timeout,
         ).events
+        if any(envelope.source != source for envelope in found):
+            raise ValueError(f"{source} tells events of others")
         known = inbox.known(self.runtime.engine, source, [envelope.id for envelope in found])
         lost = [(name, e) for e in found for name in self.runtime.handlers_for(e) if (name, e.id) not in known]
         if lost:

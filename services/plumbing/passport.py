@@ -108,7 +108,7 @@ class Verifier:
 
     def verify(self, token: str | None) -> Caller:
         """The caller. Raises NotAuthenticated when it is missing, forged, expired, or signed by one who may not say this."""
-        if not token:
+        if not isinstance(token, str):
             raise NotAuthenticated()
         if known := self._verified.get(token):
             expires_at, caller = known

@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import eventlet
 from nameko import rpc as nameko_rpc
 from nameko.exceptions import ContainerBeingKilled
+from sqlalchemy.exc import DBAPIError
 
 from services.contracts.base import Message, Operation
 from services.contracts.errors import InternalError, InvalidRequest, NotFound, QudaoError, ServiceUnavailable
@@ -25,7 +27,7 @@ from services.plumbing import failpoints, logs, metrics
 from services.plumbing.bus import BrokerAway
 from services.plumbing.call import Call
 from services.plumbing.consume import DrainingConsumer
-from services.plumbing.database import ConnectionLost
+from services.plumbing.database import ConnectionLost, describe, unless_of_database
 from services.plumbing.events import EventConsumer
 from services.plumbing.topology import RPC_QUEUE_ARGUMENTS
 from services.plumbing.work import AlreadyAnswered, audit_denial
@@ -184,7 +186,9 @@ def error_body(error: QudaoError) -> bytes:
 
 def internal(error: BaseException) -> InternalError:
     incident = uuid.uuid4().hex
-    log.error("incident %s", incident, exc_info=error)
+    log.error("incident %s: %s", incident, describe(error), exc_info=unless_of_database(error))
+    if isinstance(error, DBAPIError):
+        log.error("incident %s came from %s", incident, "".join(traceback.format_tb(error.__traceback__)[-6:]))
     return InternalError(incident=incident)
 
 

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 import eventlet
+import kombu.compression
 import nameko
 from nameko.runners import ServiceRunner
 
@@ -42,6 +43,7 @@ def serve(service_cls: Any, settings: ServiceSettings) -> None:
     operations_of(service_cls)
     check_subscriptions(settings.service, service_cls)
     runtime = Runtime(settings, service_cls)
+    kombu.compression._decoders.clear()  # a small message that unpacks to gigabytes is refused as undecodable
     nameko.config.setup(
         {
             "AMQP_URI": settings.amqp_uri.get_secret_value(),

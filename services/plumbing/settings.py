@@ -89,6 +89,6 @@ class GatewaySettings(BusSettings):
     http_port: int = 8080
     header_timeout: float = Field(default=10.0, description="seconds in which a client must have sent its request's head")
     body_timeout: float = Field(default=20.0, description="seconds in which a client must have sent its request's body")
-    max_body_bytes: int = 1_000_000
+    max_body_bytes: int = 200_000
     max_waiting_sockets: int = Field(default=2_000, description="sockets without a complete head; the oldest is closed past it")
     passport_cache: float = Field(default=0.5, description="seconds; revocation is felt within one")

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
 from services.contracts.base import Event, Message
@@ -103,17 +103,33 @@ def claim(session: Session, call: "Call") -> datetime:
     found = session.execute(CLAIM, identity).one()
     if not found.is_ours:
         raise CommandInFlight()
-    if found.answer is not None:
-        if not hmac.compare_digest(bytes(found.request_hash), request_hash(call)):
-            raise IdempotencyKeyReused()
-        raise AlreadyAnswered(found.answer)
+    refuse_if_answered(found, call)
     now: datetime = found.now
     return now
 
 
+KNOWN = text(
+    "SELECT request_hash, answer::text AS answer FROM command WHERE actor = :actor AND operation = :operation AND key = :key"
+)
+
+
+def answer_if_known(connection: Connection, call: "Call") -> None:
+    """Raises AlreadyAnswered or IdempotencyKeyReused; without the lock, so that `claim` must follow."""
+    identity = {"actor": call.caller.subject, "operation": call.operation.route, "key": call.command_id}
+    if found := connection.execute(KNOWN, identity).one_or_none():
+        refuse_if_answered(found, call)
+
+
+def refuse_if_answered(found: Row[Any], call: "Call") -> None:
+    if found.answer is not None:
+        if not hmac.compare_digest(bytes(found.request_hash), request_hash(call)):
+            raise IdempotencyKeyReused()
+        raise AlreadyAnswered(found.answer)
+
+
 def request_hash(call: "Call") -> bytes:
-    """Keyed, because a request may hold a password."""
-    return hmac.new(call.runtime.hash_key, call.request.model_dump_json().encode(), hashlib.sha256).digest()
+    """Keyed, because a request may hold a password; of what was given, because absent and null are two wishes."""
+    return hmac.new(call.runtime.hash_key, call.request.model_dump_json(exclude_unset=True).encode(), hashlib.sha256).digest()
 
 
 FINISH = text(

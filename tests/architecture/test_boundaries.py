@@ -37,7 +37,7 @@ def offenders(paths: Iterator[Path], is_wrong: object) -> list[str]:
 
 
 def test_contracts_know_only_pydantic() -> None:
-    standard = {"collections", "dataclasses", "datetime", "enum", "re", "typing", "uuid"}
+    standard = {"collections", "dataclasses", "datetime", "enum", "re", "typing", "unicodedata", "uuid"}
     for path in modules("services/contracts"):
         assert roots_of(path) <= standard | {"pydantic", "services"}, path
         assert all(not name.startswith("services.") or name.startswith("services.contracts") for name in imports_of(path)), path

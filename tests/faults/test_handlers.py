@@ -1,7 +1,9 @@
 """Handlers that fail, and events that cannot be read."""
 
 import itertools
+import json
 import pickle
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,30 @@ def test_events_that_cannot_be_read_end_among_the_dead_letters_and_the_consumer_
     found: list[bytes] = []
     eventually(lambda: found.extend(world.dead_letters()) or all(found.count(body) == 2 for body in sent))  # two consumers
     assert world.pids() == pids
+
+
+FORGED = {
+    "source": "customers",
+    "name": "customer_entered",
+    "position": 1_000_000,
+    "version": 1,
+    "actor": "nobody",
+    "request_id": "forged",
+    "occurred_at": "2026-03-01T12:00:00Z",
+}
+
+
+def test_an_event_that_another_service_tells_in_ones_name_is_not_believed(world: World) -> None:
+    world.dead_letters()
+    name, ids = unique("forged 0"), {key: str(uuid.uuid4()) for key in ("id", "aggregate_id", "agency_id")}
+    ids_of = {key: str(uuid.uuid4()) for key in ("customer_id", "owner_id", "department_id")}
+    forged = json.dumps({**FORGED, **ids, "data": {"name": name, "is_key": True, **ids_of}})
+
+    world.publish_raw("activities.events", "contact_note_written", forged, content_type="application/json")
+    found: list[bytes] = []
+    eventually(lambda: found.extend(world.dead_letters()) or forged.encode() in found)
+
+    assert world.runs(name) == 0
 
 
 class Exploit:

@@ -68,6 +68,34 @@ def test_a_key_that_was_used_with_another_body_is_refused(rep: Client) -> None:
     assert problem["type"] == "urn:qudao:problem:idempotency-key-reused"
 
 
+def test_absent_and_null_are_two_requests(rep: Client) -> None:
+    entered, key = rep.post("/v1/customers", {"name": unique("公司"), "phone": "13800001111"}), unique("key")
+    path = f"/v1/customers/{entered['customer_id']}"
+    headers = {"If_Match": '"1"', "Idempotency_Key": key}
+    assert rep.request("PATCH", path, {"city": "扬州"}, **headers).status_code == 200
+    assert rep.request("PATCH", path, {"city": "扬州", "phone": None}, **headers).status_code == 422
+    assert rep.request("PATCH", path, {"is_key": None}, If_Match='"2"').status_code == 422
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-03-01T12:00:00"])
+def test_a_moment_that_is_none_is_refused(rep: Client, moment: str) -> None:
+    entered = rep.post("/v1/customers", {"name": unique("公司")})
+    path = f"/v1/customers/{entered['customer_id']}/notes"
+    note = {"method": "phone", "content": "x", "maturity": 1, "next_contact_at": moment}
+    assert rep.request("POST", path, note).status_code == 422
+    assert rep.post(path, {**note, "next_contact_at": "2026-03-01T12:00:00+08:00"})["next_contact_at"] == "2026-03-01T04:00:00Z"
+
+
+@pytest.mark.parametrize("name", ["五\u200b环", "\ufeff五环", "\u202e环五", "\u200b\u200b"])
+def test_names_with_invisible_characters_are_refused(rep: Client, name: str) -> None:
+    assert rep.request("POST", "/v1/customers", {"name": name}).status_code == 422
+
+
+def test_a_body_of_very_many_parts_is_refused_before_it_is_read(rep: Client) -> None:
+    body = {f"member{number}": 1 for number in range(5_000)}
+    assert rep.request("POST", "/v1/customers", body).status_code == 400
+
+
 def test_a_key_is_the_users_own(headquarters: Headquarters, rep: Client) -> None:
     key, other = unique("key"), headquarters.person()
     first = rep.post("/v1/customers", {"name": unique("公司")}, Idempotency_Key=key)
@@ -268,6 +296,52 @@ def test_a_repeated_invitation_gives_the_same_code_and_a_new_one_replaces_it(hea
     old = {"login": user["login"], "password": codes[0]}
     assert Client(headquarters.admin.http).request("POST", "/v1/sessions", old).status_code == 401
     assert headquarters.admin.log_in(user["login"], newer).token
+
+
+def test_nobody_gets_a_code_for_somebody_who_has_a_password(headquarters: Headquarters) -> None:
+    """It would open the account to whoever asked for it."""
+    department = headquarters.department()["id"]
+    rep, admin = headquarters.person("rep", department), headquarters.person("agency_admin", department)
+    for user in (rep.user, admin.user):
+        refused = admin.request("POST", f"/v1/users/{user['id']}/one-time-code")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:qudao:problem:has-password")
+
+
+def test_a_password_closes_every_session_that_a_code_had_opened(headquarters: Headquarters) -> None:
+    user = headquarters.add_user()
+    code = headquarters.one_time_code(user["id"])
+    own, thief = (headquarters.admin.log_in(user["login"], code) for _ in range(2))
+    expect(200, thief.request("GET", "/v1/me"))  # the gateway knows its passport now
+
+    expect(204, own.request("PUT", "/v1/me/password", {"new": PASSWORD}))
+    stolen = thief.request("PUT", "/v1/me/password", {"new": "the thief's own words"})
+
+    assert stolen.status_code == 401
+    assert headquarters.admin.log_in(user["login"], PASSWORD).token
+
+
+def test_log_ins_while_the_password_changes_do_not_outlive_the_change(headquarters: Headquarters) -> None:
+    person, new = headquarters.person(), "quite another secret"
+    credentials = {"login": person.user["login"], "password": PASSWORD}
+
+    def log_in(_: int) -> str | None:
+        answer = httpx.post(f"{person.http.base_url}/v1/sessions", json=credentials, timeout=20)
+        return answer.json().get("token")
+
+    with ThreadPoolExecutor(6) as pool:
+        opened = pool.map(log_in, range(12))
+        expect(204, person.request("PUT", "/v1/me/password", {"current": PASSWORD, "new": new}))
+        tokens = [token for token in opened if token]
+
+    others = [Client(person.http, token) for token in tokens]
+    eventually(lambda: {other.request("GET", "/v1/me").status_code for other in others}, seconds=2, until=lambda s: s <= {401})
+
+
+def test_a_repeated_change_of_the_password_is_told_as_done(headquarters: Headquarters) -> None:
+    person, key = headquarters.person(), unique("key")
+    body = {"current": PASSWORD, "new": "quite another secret"}
+    answers = [person.request("PUT", "/v1/me/password", body, Idempotency_Key=key).status_code for _ in range(2)]
+    assert answers == [204, 204]
 
 
 def test_a_new_password_needs_the_old_one_and_ends_the_other_sessions(headquarters: Headquarters) -> None:
