@@ -22,6 +22,11 @@ class QudaoError(Exception):
     def __init_subclass__(cls) -> None:
         QudaoError.registry[cls.__name__] = cls
 
+    @property
+    def told_as(self) -> type["QudaoError"]:
+        """What the caller is told that it is: whether something is hidden or missing is not for him to know."""
+        return NotFound if isinstance(self, OutOfScope) else type(self)
+
     @classmethod
     def slug(cls) -> str:
         return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
@@ -69,6 +74,12 @@ class NotFound(QudaoError):
     """There is no such thing, or it is not yours to see."""
 
     status = 404
+
+
+class OutOfScope(NotFound):
+    """There is no such thing, or it is not yours to see."""
+
+    is_denial = True
 
 
 class ServiceUnavailable(QudaoError):

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.customers.models import Customer
 from services.plumbing.passport import Caller
@@ -33,6 +34,14 @@ FIND = by_scope(lambda seen: select(TABLE).where(TABLE.c.id == bindparam("custom
 
 def find_customer(connection: Connection, customer_id: UUID, scope: Scope, caller: Caller) -> Row[Any] | None:
     return connection.execute(FIND[scope], {"customer_id": customer_id, **values_of(caller)}).one_or_none()
+
+
+EXISTS = select(TABLE.c.id).where(TABLE.c.id == bindparam("customer_id"))
+
+
+def missing(connection: Connection | Session, customer_id: UUID) -> NotFound:
+    """What to raise for a customer that was not found: was it hidden, somebody tried what he may not."""
+    return OutOfScope() if connection.execute(EXISTS, {"customer_id": customer_id}).first() else NotFound()
 
 
 def lock_customer(session: Session, customer_id: UUID, visible: ColumnElement[bool]) -> Customer | None:

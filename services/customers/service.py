@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Row
 
 from services.contracts import customers as contract
 from services.contracts.base import Page
-from services.contracts.errors import NotFound, VersionConflict
+from services.contracts.errors import VersionConflict
 from services.contracts.permissions import Scope
 from services.customers import domain, queries
 from services.customers.models import Customer, EntryAttempt
@@ -41,7 +41,7 @@ class CustomersService(Service):
         with call.transaction() as work:
             customer = queries.lock_customer(work.session, command.customer_id, seen(call, call.scope))
             if customer is None:
-                raise NotFound()
+                raise queries.missing(work.session, command.customer_id)
             if customer.version != command.expected_version:
                 raise VersionConflict(version=customer.version)
             old = view(customer)
@@ -56,8 +56,8 @@ class CustomersService(Service):
     def show_customer(self, query: contract.ShowCustomer, call: Call) -> contract.CustomerView:
         with call.reading_rows() as connection:
             customer = queries.find_customer(connection, query.customer_id, call.scope, call.caller)
-        if customer is None:
-            raise NotFound()
+            if customer is None:
+                raise queries.missing(connection, query.customer_id)
         return view(customer)
 
     @serves(contract.LIST_CUSTOMERS)

@@ -15,6 +15,7 @@ from services.contracts.errors import (
     NameTaken,
     NotAuthenticated,
     NotFound,
+    OutOfScope,
     SetupClosed,
     SetupSecretWrong,
     WrongCredentials,
@@ -197,8 +198,7 @@ class IdentityService(Service):
     def add_department(self, command: contract.AddDepartment, call: Call) -> contract.DepartmentView:
         with call.transaction() as work:
             agency = found(queries.find_agency(work.session, command.agency_id))
-            if not in_scope(call, agency.id):
-                raise NotFound()
+            check_scope(call, agency.id)
             parent = found(queries.find_department(work.session, command.parent_id)) if command.parent_id else None
             if parent and parent.agency_id != agency.id:
                 raise NotFound()
@@ -217,8 +217,7 @@ class IdentityService(Service):
     def add_user(self, command: contract.AddUser, call: Call) -> contract.UserView:
         with call.transaction() as work:
             department = found(queries.find_department(work.session, command.department_id))
-            if not in_scope(call, department.agency_id):
-                raise NotFound()
+            check_scope(call, department.agency_id)
             agency = found(queries.find_agency(work.session, department.agency_id))
             domain.check_grant(
                 call.scope,
@@ -242,8 +241,7 @@ class IdentityService(Service):
     def invite_user(self, command: contract.InviteUser, call: Call) -> contract.Invitation:
         with call.transaction() as work:
             person = found(queries.lock_person(work.session, command.user_id))
-            if not in_scope(call, person.agency_id):
-                raise NotFound()
+            check_scope(call, person.agency_id)
             for role in person.roles:
                 domain.check_grant(
                     call.scope,
@@ -273,9 +271,10 @@ def found(row: Row | None) -> Row:
     return row
 
 
-def in_scope(call: Call, agency_id: UUID) -> bool:
-    """Whether the caller may administer this agency."""
-    return call.scope is Scope.ALL or agency_id == call.caller.agency_id
+def check_scope(call: Call, agency_id: UUID) -> None:
+    """Raises OutOfScope when the caller may not administer this agency."""
+    if call.scope is not Scope.ALL and agency_id != call.caller.agency_id:
+        raise OutOfScope()
 
 
 def within_agency(call: Call, column: Any) -> ColumnElement[bool]:

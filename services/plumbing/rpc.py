@@ -179,7 +179,7 @@ def result_body(answer: str) -> bytes:
 
 def error_body(error: QudaoError) -> bytes:
     """As nameko's own client expects it, with nothing in it but what is declared."""
-    kind = type(error)
+    kind = error.told_as
     value = {"exc_type": kind.__name__, "exc_path": f"{kind.__module__}.{kind.__name__}", "exc_args": [error.details]}
     return json.dumps({"result": None, "error": {**value, "value": str(error)}}, default=str).encode()
 

@@ -201,7 +201,9 @@ def test_pages_have_neither_gaps_nor_repeats(headquarters: Headquarters) -> None
 # --- who may
 
 
-def test_a_stranger_and_a_colleague_of_another_department_see_nothing(headquarters: Headquarters, rep: Client) -> None:
+def test_a_stranger_and_a_colleague_of_another_department_see_nothing(
+    stack: Stack, headquarters: Headquarters, rep: Client
+) -> None:
     entered = rep.post("/v1/customers", {"name": unique("公司")})
     path = f"/v1/customers/{entered['customer_id']}"
     other = headquarters.person("supervisor")
@@ -210,6 +212,12 @@ def test_a_stranger_and_a_colleague_of_another_department_see_nothing(headquarte
     assert other.request("PATCH", path, {"city": "x"}, If_Match='"1"').status_code == 404
     assert other.request("POST", f"{path}/notes", {"method": "phone", "content": "x", "maturity": 1}).status_code == 404
     assert rep.get(path)["version"] == 1
+    denials = "SELECT operation, new->>'refused' FROM audit WHERE actor = %s AND result = 'denied' ORDER BY id"
+    refused = [("customers.show_customer", "out-of-scope"), ("customers.update_customer", "out-of-scope")]
+    assert ask(stack, "customers", denials, other.user["id"]) == [*refused, refused[0]]
+    nowhere = other.request("GET", "/v1/customers/00000000-0000-7000-8000-000000000000")
+    assert other.request("GET", path).json().keys() == nowhere.json().keys()
+    assert other.request("GET", path).json()["type"] == nowhere.json()["type"]
 
 
 def test_a_supervisor_reads_his_departments_customers_but_writes_no_notes_on_them(headquarters: Headquarters) -> None:
