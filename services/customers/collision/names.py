@@ -1,0 +1,175 @@
+"""A company's name taken apart: region, brand (字号), trade, legal form, branch.
+
+Identity lies in the core, brand and trade together: 上海市瑞丽服装有限公司 and 上海瑞丽服装厂 both come to 瑞丽服装.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from services.customers.collision.divisions import Region, Relation, relation, title_of
+from services.customers.collision.forms import is_loose, split_branch, strip_form
+from services.customers.collision.regions import Step, is_place, locate, meant, steps_into
+from services.customers.collision.text import compact, fold, open_brackets
+from services.customers.collision.trades import split_trade
+
+VERSION = 1
+"""Stored with each row. Raised with every change here that moves a core: keys of two versions miss each other silently."""
+
+_GONE_WORDS = """
+集团 筹 筹建 有限合伙 普通合伙 特殊普通合伙 个人独资 个体 个体工商户 股份 合伙 独资 中外合资 外资 内资 合资 连锁
+"""
+_GONE = frozenset(_GONE_WORDS.split())
+_FORMER = re.compile("(?:原名?|曾用名|旧称)(.{2,})")
+_NATIONS = frozenset({"中国", "香港", "澳门", "台湾", "中华人民共和国"})
+# "co" and the like only as words of their own: Cisco keeps its end
+_LATIN_WORD = re.compile(r"(?<=[\s.,])(?:co|ag|sa|bv|nv|kg|oy|ab)\.?\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyName:
+    """What a name is made of."""
+
+    normalised: str
+    region: Region
+    """As the name says it, filled from province and city where the name is silent."""
+    said: Region
+    """As the name alone says it."""
+    brand: str
+    trade: str
+    legal_form: str
+    branch: str
+    """Which branch of the company, without the place that `region` says; empty for the company itself."""
+    core: str
+    """Brand and trade. Never empty unless the name has no letter or digit."""
+    other_cores: tuple[str, ...] = ()
+    """The core with a doubtful place left in it: 南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区."""
+    former: tuple[str, ...] = ()
+    """Earlier names given in brackets (原…), normalised."""
+
+    @property
+    def is_generic(self) -> bool:
+        """Nothing but region and trade (哈尔滨开关厂): only the same place, down to the town, makes the same core one company."""
+        return not self.brand
+
+    @property
+    def identity(self) -> str:
+        """The core with the branch: a branch is not its parent and not its sibling."""
+        return self._with_branch(self.core)
+
+    @property
+    def other_identities(self) -> tuple[str, ...]:
+        return tuple(map(self._with_branch, self.other_cores))
+
+    def _with_branch(self, core: str) -> str:
+        return f"{core}/{self.branch}" if self.branch else core
+
+
+def normalise(name: str) -> str:
+    """The name as one plain string for substring search.
+
+    Folded, no blanks or punctuation; a place in brackets moved to the front, 集团 and 原… in brackets gone. Idempotent; does not
+    depend on where the company sits.
+    """
+    body, aside = open_brackets(fold(name), _is_aside)
+    return compact("".join(_places(aside)) + body) or compact(name)
+
+
+def decompose(name: str, province: str | None = None, city: str | None = None) -> CompanyName:
+    """The parts of a name; province and city, as the entry gives them, confirm places that could be brands."""
+    opened, aside = open_brackets(fold(name), _is_aside)
+    body = compact(_LATIN_WORD.sub("", opened)) or compact(name)
+    places = "".join(_places(aside))
+    hint = locate(province, city)
+    seat = meant(places, Region()).filled_from(hint) if places else hint
+    parent, branch = _split_branch(body, seat)
+    stem, *others = _stems(parent, _own_steps(parent, seat, is_strict=bool(places)))
+    own = seat if places and stem.region.city is None else stem.region.filled_from(seat)
+    branch_steps = steps_into(branch, own) if branch else []
+    region = own.filled_from(branch_steps[-1].region) if branch_steps else own
+    return CompanyName(
+        normalised=compact(places + opened) or body,
+        region=region,
+        said=stem.region,
+        brand=stem.brand,
+        trade=stem.trade,
+        legal_form=stem.legal_form,
+        branch=_label(branch, branch_steps, region),
+        core=stem.core,
+        other_cores=tuple(other.core for other in others),
+        former=tuple(found.group(1) for content in aside if (found := _FORMER.fullmatch(content))),
+    )
+
+
+def relation_of(one: CompanyName, other: CompanyName) -> Relation:
+    """How the places of two names with the same identity stand to each other: same and unknown are compatible."""
+    is_narrow = one.is_generic or other.is_generic
+    if is_narrow and one.said.province and other.said.province and (one.said.city is None) != (other.said.city is None):
+        return "other_city"  # 安徽省供销公司 sits in 合肥 and is not 合肥市供销公司
+    return relation(one.region, other.region, is_narrow=is_narrow)
+
+
+def _is_aside(content: str, is_in_front: bool) -> bool:
+    if content in _GONE or content in _NATIONS or _FORMER.fullmatch(content):
+        return True
+    return not is_in_front and is_place(content)
+
+
+def _places(aside: list[str]) -> list[str]:
+    return [content for content in aside if content not in _GONE and content != "中国" and not _FORMER.fullmatch(content)]
+
+
+def _own_steps(parent: str, seat: Region, *, is_strict: bool) -> list[Step]:
+    """The places in front of a name. Next to a place in brackets only one that agrees: in 北京瑞丽(上海) 北京 is the brand's."""
+    steps = steps_into(parent, seat)
+    return [] if is_strict and steps and relation(steps[0].region, seat) in ("other_province", "other_city") else steps
+
+
+class _Stem(NamedTuple):
+    region: Region
+    brand: str
+    trade: str
+    legal_form: str
+
+    @property
+    def core(self) -> str:
+        return self.brand + self.trade
+
+
+def _stems(parent: str, steps: list[Step]) -> list[_Stem]:
+    """What follows the region that the name begins with; if its last place is doubtful, also what that place begins.
+
+    A doubtful place is given back when nothing but trade would be left (西安 长安汽车公司 is 长安汽车, not 汽车), any place when
+    nothing at all would be left.
+    """
+    read = [_read(parent, 0, Region())] + [_read(parent, step.end, step.region) for step in steps]
+    for index in range(len(steps), 0, -1):
+        if read[index].brand or (read[index].trade and steps[index - 1].is_sure):
+            return [read[index]] if steps[index - 1].is_sure else [read[index], read[index - 1]]
+    return [read[0] if read[0].core else _Stem(Region(), parent, "", "")]
+
+
+def _read(parent: str, start: int, region: Region) -> _Stem:
+    text, legal_form = strip_form(parent[start:])
+    brand, trade = split_trade(text.replace("集团", "") or text)
+    return _Stem(region, brand, trade, legal_form)
+
+
+def _split_branch(body: str, seat: Region) -> tuple[str, str]:
+    """Parent and branch; without a 公司 between them the branch begins at its place: 中国电信扬州分公司."""
+    parent, branch = split_branch(body)
+    if branch and is_loose(branch) and not parent.endswith("公司"):
+        for start in range(2, len(parent) - 1):
+            steps = steps_into(parent[start:] + branch, seat)
+            if steps and steps[-1].end >= len(parent) - start and not steps_into(parent[:start], seat):
+                return parent[:start], parent[start:] + branch
+    return parent, branch
+
+
+def _label(branch: str, steps: list[Step], region: Region) -> str:
+    """The branch without what the region says: 深圳市分行 and 深圳分行 of a bank in 深圳 are both 分行."""
+    if not steps:
+        return branch
+    place = steps[-1].region
+    codes = [code for code in (place.city or place.province, place.county) if code and code != region.city]
+    return "".join(map(title_of, codes)) + (place.town or "") + branch[steps[-1].end :]
