@@ -115,7 +115,7 @@ def relation(one: Region, other: Region, *, is_narrow: bool = False) -> Relation
     """How two places stand to each other; unknown when one of them says too little to tell.
 
     Narrow is for names that are nothing but place and trade: there the county tells companies apart, also inside a municipality,
-    and the city's own is not its county's (温州市粮食收储, 永嘉县粮食收储).
+    and the city's own is not its county's (扬州市印花厂, 宝应县印花厂).
     """
     if one.province is None or other.province is None:
         return "unknown"

@@ -61,7 +61,7 @@ def split_branch(text: str) -> tuple[str, str]:
     """Parent and branch: 瑞丽有限公司上海分公司 → 瑞丽有限公司, 上海分公司. The branch is empty when the name has none.
 
     Behind 公司 anything is a branch unless it is a company of its own; behind 银行 or 合作社 only what ends like one, because
-    上海银行卡服务有限公司 is no branch of 上海银行. An outlet behind 厂 or 社 is one as well: 制鞋厂门市部 is not the factory.
+    上海银行卡服务有限公司 is no branch of 上海银行. An outlet behind 厂 or 社 is one as well: 印花厂门市部 is not the factory.
     """
     found = _PARENT.fullmatch(text)
     if found:

@@ -49,7 +49,7 @@ class CompanyName:
 
     @property
     def is_generic(self) -> bool:
-        """Nothing but region and trade (哈尔滨开关厂): only the same place, down to the town, makes the same core one company."""
+        """Nothing but region and trade (扬州印花厂): only the same place, down to the town, makes the same core one company."""
         return not self.brand
 
     @property
@@ -105,7 +105,7 @@ def relation_of(one: CompanyName, other: CompanyName) -> Relation:
     """How the places of two names with the same identity stand to each other: same and unknown are compatible."""
     is_narrow = one.is_generic or other.is_generic
     if is_narrow and one.said.province and other.said.province and (one.said.city is None) != (other.said.city is None):
-        return "other_city"  # 安徽省供销公司 sits in 合肥 and is not 合肥市供销公司
+        return "other_city"  # 江苏省印花公司 sits in 南京 and is not 南京市印花公司
     return relation(one.region, other.region, is_narrow=is_narrow)
 
 
@@ -156,7 +156,7 @@ def _read(parent: str, start: int, region: Region) -> _Stem:
 
 
 def _split_branch(body: str, seat: Region) -> tuple[str, str]:
-    """Parent and branch; without a 公司 between them the branch begins at its place: 中国电信扬州分公司."""
+    """Parent and branch; without a 公司 between them the branch begins at its place: 五环通讯扬州分公司."""
     parent, branch = split_branch(body)
     if branch and is_loose(branch) and not parent.endswith("公司"):
         for start in range(2, len(parent) - 1):
