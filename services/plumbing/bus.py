@@ -118,6 +118,13 @@ class Bus:
             on_unblocked=lambda: self._set_blocked(blocked=False),
             client_properties={"connection_name": f"{self.name} bus"},
         )
+        try:
+            self._open(connection)
+        except BaseException:  # half open it would hold a socket until it is collected, one more for each try
+            connection.collect()
+            raise
+
+    def _open(self, connection: Any) -> None:
         connection.connect()
         channel = connection.channel()
         if self._on_connect:
