@@ -72,7 +72,10 @@ def run(session: Any, now: Any, handler: Handler, envelope: Envelope) -> None:
     tell(session, work.events)
 
 
-DUE = text("SELECT handler, event_id FROM inbox WHERE state = 'failed' AND next_try <= clock() ORDER BY next_try LIMIT :limit")
+DUE = text(
+    "SELECT handler, event_id FROM inbox WHERE state = 'failed' AND next_try <= clock() AND handler = ANY(:handlers)"
+    " ORDER BY next_try LIMIT :limit"
+)
 DELAY = "make_interval(secs => (CAST(:delays AS float8[]))[greatest(1, least(tries, cardinality(CAST(:delays AS float8[]))))])"
 
 # Counted and put off before the handler runs, so that an event which ends its process is parked in the end as well.
@@ -106,10 +109,10 @@ FAIL_AGAIN = text(
 )
 
 
-def due(engine: Any, limit: int) -> list[tuple[str, UUID]]:
-    """Which handlers are to try which events again by now."""
+def due(engine: Any, handlers: list[str], limit: int) -> list[tuple[str, UUID]]:
+    """Which of these handlers are to try which events again by now. Events of one that is gone wait for an operator."""
     with session_of(engine, {}) as session:
-        return [(handler, event_id) for handler, event_id in session.execute(DUE, {"limit": limit})]
+        return [(handler, event_id) for handler, event_id in session.execute(DUE, {"handlers": handlers, "limit": limit})]
 
 
 def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tuple[float, ...]) -> None:

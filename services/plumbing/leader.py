@@ -117,7 +117,7 @@ class Leader:
     def _retry_due(self) -> None:
         """A few at a time, so that a slow handler does not hold up the others."""
         pool = eventlet.GreenPool(RETRIES_AT_ONCE)
-        while found := inbox.due(self.runtime.engine, RETRY_BATCH):
+        while found := inbox.due(self.runtime.engine, list(self.runtime.handlers), RETRY_BATCH):
             for name, event_id in found:
                 pool.spawn_n(self._retry, name, event_id)
             pool.waitall()
@@ -125,12 +125,10 @@ class Leader:
                 return
 
     def _retry(self, name: str, event_id: UUID) -> None:
-        """An event of a handler that is gone waits until an operator decides."""
-        if handler := self.runtime.handlers.get(name):
-            try:
-                inbox.retry(self.runtime.engine, name, event_id, handler, self.settings.retry_delays)
-            except Exception as error:
-                log.warning("retry of %s put off: %s", event_id, error or type(error).__name__)
+        try:
+            inbox.retry(self.runtime.engine, name, event_id, self.runtime.handlers[name], self.settings.retry_delays)
+        except Exception as error:
+            log.warning("retry of %s put off: %s", event_id, error or type(error).__name__)
 
     def _is_sweep_due(self) -> bool:
         """At the start, after every reconnect to the broker, and every so often."""

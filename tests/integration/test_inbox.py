@@ -70,14 +70,15 @@ def test_an_event_that_ends_its_process_is_parked_in_the_end(engine: Engine) -> 
 
     inbox.note_lost(engine, [("kill", event)])
     for _ in range(5):
-        assert inbox.due(engine, 10) == [("kill", event.id)]
+        assert inbox.due(engine, ["kill"], 10) == [("kill", event.id)]
+        assert inbox.due(engine, ["another"], 10) == []
         with pytest.raises(Killed):
             inbox.retry(engine, "kill", event.id, kill, AT_ONCE)
     inbox.retry(engine, "kill", event.id, kill, AT_ONCE)
 
     assert len(runs) == 5
     assert state_of(engine, event) == ("parked", 5, "the process ended while it was handled")
-    assert inbox.due(engine, 10) == []
+    assert inbox.due(engine, ["kill"], 10) == []
 
 
 def test_a_lost_event_is_handled_once_though_the_broker_brings_it_too(engine: Engine) -> None:
