@@ -20,7 +20,12 @@ GATEWAY = "gateway"
 DEPLOYER = "deployer"
 
 # Which services a service sends requests to, besides those whose events it hears: it asks these for lost ones.
-ASKS: dict[str, tuple[str, ...]] = {"activities": ("customers",)}
+ASKS: dict[str, tuple[str, ...]] = {
+    "identity": ("identity",),
+    "customers": ("customers", "identity", "rules"),
+    "activities": ("customers", "identity"),
+    "rules": ("activities", "customers", "identity"),
+}
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 NOTHING, ANYTHING = "^$", ".*"

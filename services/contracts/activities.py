@@ -1,4 +1,4 @@
-"""What `activities` answers and tells: contact notes and the log of everything."""
+"""What `activities` answers and tells: contact notes, timelines, the log, and whether a first contact came in time."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ class ContactNote(Command):
 
 
 class WriteNote(ContactNote):
-    """Writes a note about a customer."""
+    """Writes a note about a customer that the caller holds."""
 
     customer_id: UUID
 
@@ -32,6 +32,7 @@ class NoteView(View):
     id: UUID
     customer_id: UUID
     author_id: UUID
+    author_name: str
     method: str
     content: str
     maturity: int
@@ -65,12 +66,53 @@ class ListLog(PageQuery):
     aggregate_id: UUID | None = None
 
 
+class ShowTimeline(PageQuery):
+    customer_id: UUID
+
+
+class TimelineEntry(View):
+    """What happened to a customer: a contact note of somebody (`note`), or an event of the log (`event`)."""
+
+    id: UUID
+    at: datetime
+    kind: Literal["note", "event"]
+    actor: str = Field(description="The user's id, or `system:<service>`.")
+    note: NoteView | None = None
+    event: LogEntry | None = None
+
+
+class CloseDeadline(Command):
+    """Decides once and for good whether a customer's holder has made contact in time; asked when the time is up.
+
+    `holding` says which holder is meant, `due` until when. With `forfeit`, a missed one bars the holder from writing notes,
+    because the customer is about to be taken back.
+    """
+
+    customer_id: UUID
+    agency_id: UUID
+    owner_id: UUID
+    holding: Annotated[int, Field(ge=1)]
+    due: Moment
+    forfeit: bool
+
+
+class ClosedDeadline(View):
+    """`met`: the first note came in time. `late`: it came after the time, but before anybody looked. `missed`: there is none."""
+
+    verdict: Literal["met", "late", "missed"]
+    first_note_at: datetime | None
+
+
 WRITE_NOTE = command("activities.write_note", WriteNote, NoteView, "note:create")
 LIST_NOTES = query("activities.list_notes", ListNotes, Page[NoteView], "note:read")
+SHOW_TIMELINE = query("activities.show_timeline", ShowTimeline, Page[TimelineEntry], "note:read")
 LIST_LOG = query("activities.list_log", ListLog, Page[LogEntry], "log:read")
+CLOSE_DEADLINE = command("activities.close_deadline", CloseDeadline, ClosedDeadline, "deadline:close")
 
 
 class ContactNoteWritten(Event, source="activities"):
+    """`holding` says under which holder of the customer it was written; older events do not say."""
+
     note_id: UUID
     customer_id: UUID
     author_id: UUID
@@ -78,3 +120,16 @@ class ContactNoteWritten(Event, source="activities"):
     method: str
     maturity: int
     is_effective: bool
+    holding: int | None = None
+
+
+class DeadlineClosed(Event, source="activities"):
+    """The time for the first contact is over; the verdict is for good."""
+
+    customer_id: UUID
+    owner_id: UUID
+    holding: int
+    due: Moment
+    verdict: Literal["met", "late", "missed"]
+    first_note_at: Moment | None = None
+    forfeited: bool = False

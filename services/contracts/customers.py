@@ -1,59 +1,267 @@
-"""What `customers` answers and tells: the registry and who holds what."""
+"""What `customers` answers and tells: the registry, the collision check, and who holds what."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from services.contracts.base import Command, Event, Line, Page, PageQuery, Personal, Phone, Query, View, command, query
+from services.contracts.base import (
+    Command,
+    Event,
+    Line,
+    Moment,
+    Nothing,
+    Page,
+    PageQuery,
+    Personal,
+    Phone,
+    Query,
+    Text,
+    View,
+    command,
+    query,
+)
 
 ShownPhone = Annotated[str, Personal()]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$"), Personal()]
+Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
+PoolKind = Literal["public", "agency", "telesales", "industry"]
+Source = Literal["own", "web", "telesales", "exhibition", "referral", "advertising", "other"]
+"""How we came to know of it; `web` is a web-registered member (网上注册会员), with a deadline for the first contact."""
+Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule."""
+ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "chose_competitor", "wrong_territory", "other"]
 
 
-class EnterCustomer(Command):
-    """Enters a company, always behind the collision check. `name` is the one on its licence."""
+# --- the collision check
+
+
+class CheckCollision(Query):
+    """Searches by any fragment of a name, a phone, a fax, singly or together; an area code may be left out.
+
+    Province and city are no criteria: they fill in a missing area code and tell namesakes in other places apart.
+    """
+
+    name: Line | None = None
+    phone: Phone | None = None
+    fax: Phone | None = None
+    credit_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] | None = None
+    province: Line | None = None
+    city: Line | None = None
+
+
+class FieldHits(View):
+    """共有 N 个客户. `is_more`: there are at least so many, nobody has counted further."""
+
+    hits: int
+    is_more: bool = False
+
+
+HitPlace = Literal[
+    "mine", "colleague", "other_agency", "public_pool", "agency_pool", "other_agency_pool", "telesales", "industry"
+]
+
+
+class Hit(View):
+    """An existing customer that was met. Of customers that are not the caller's own, only the name and place are told.
+
+    `effect`: `same` is the same company and blocks or binds an entry; `near` must be judged by a person; `listed` has no effect.
+    `matched` names the fields by which it was found, `reasons` says why in words for the rep.
+    """
+
+    ref: str = Field(description="Names this hit in a confirmation.")
+    customer_id: UUID | None = Field(default=None, description="Where the caller may see the customer or claim it.")
+    name: str
+    province: str | None
+    city: str | None
+    place: HitPlace
+    held_by: str | None = Field(default=None, description="The colleague who holds it; of other agencies the agency.")
+    effect: Literal["same", "near", "listed"]
+    matched: list[Literal["name", "phone", "fax", "credit_code"]]
+    reasons: list[str]
+
+
+class NameParts(View):
+    """The name taken apart, as it is compared: 上海市瑞丽服装有限公司 is 瑞丽 + 服装 in Shanghai."""
+
+    region: str
+    brand: str
+    trade: str
+    legal_form: str
+    branch: str
+
+
+RefusalReason = Literal[
+    "held_by_colleague",
+    "held_by_other_agency",
+    "in_public_pool",
+    "in_agency_pool",
+    "in_other_agency_pool",
+    "held_by_telesales",
+    "held_by_industry",
+]
+
+
+class Verdict(View):
+    """What entering would come to.
+
+    `free`, `yours` (it is yours already), `claimable` (in a public pool that you may claim from), `refused` (with the reason and
+    whom to ask), `needs_confirmation` (near matches that a person must judge).
+    """
+
+    verdict: Literal["free", "yours", "claimable", "refused", "needs_confirmation"]
+    reason: RefusalReason | None = None
+    message: str = Field(description="The verdict in words for the rep.")
+    ask: tuple[str, ...] = Field(default=(), description="Whom to ask: names inside the own agency, else the agency's.")
+    customer_id: UUID | None = Field(default=None, description="With `yours` and `claimable`.")
+
+
+class CollisionCheck(View):
+    """`fields` counts what each searched field has found; `hits` lists the customers, the most telling first, 50 at most."""
+
+    fields: dict[Literal["name", "phone", "fax", "credit_code"], FieldHits]
+    hits: list[Hit]
+    verdict: Verdict
+    name_parts: NameParts | None = None
+
+
+# --- entering
+
+
+class Confirmation(Command):
+    """Says that the near matches were seen and that it is another company all the same."""
+
+    seen: Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(min_length=1, max_length=50)]
+    reason: Line
+
+
+class CustomerFields(Command):
+    """What is known of a company. `name` is the one on its licence; `aliases` are short and former names, checked like it."""
 
     name: Line
+    aliases: Aliases = ()
     phone: Phone | None = None
+    fax: Phone | None = None
+    email: Email | None = None
+    province: Line | None = None
     city: Line | None = None
+    address: Line | None = None
     contact_person: Line | None = None
+    source: Source = "own"
+    industry: Line | None = None
+    website: Line | None = None
+    credit_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] | None = Field(
+        default=None, description="统一社会信用代码, 18 characters with a valid check character."
+    )
+    size: Line | None = None
+    needs: Text | None = None
     is_key: bool = False
 
 
-class CustomerView(View):
-    id: UUID
-    version: int
-    name: str
-    phone: ShownPhone | None
-    city: str | None
-    contact_person: str | None
-    is_key: bool
-    agency_id: UUID
-    owner_id: UUID
-    entered_at: datetime
+class EnterCustomer(CustomerFields):
+    """Enters a company into the caller's stock, always behind the collision check.
+
+    `claim` says: if it lies in a public pool that I may claim from, give it to me. `confirmation` answers `needs_confirmation`.
+    """
+
+    claim: bool = False
+    confirmation: Confirmation | None = None
+
+
+class EnterIntoPool(CustomerFields):
+    """Enters a company into a pool. `keep_twin` enters it although it is known already, for registers that hold both; audited.
+
+    Only headquarters keeps twins of what other agencies have. `registered_at` is when a web-registered member signed up.
+    """
+
+    pool_id: UUID
+    registered_at: Moment | None = None
+    keep_twin: Line | None = Field(default=None, description="Why the same company shall stand there twice.")
 
 
 class EntryOutcome(View):
     """What became of an entry; never a silent success.
 
-    `created`: a new customer of yours. `bound_to_yours`: it was yours already, `customer_id` names it.
-    `refused`: somebody else holds it; inside the own agency `held_by` names whom to ask.
+    `created`: a new customer. `bound_to_yours`: it was yours already, `customer_id` names it, what was typed is kept with it.
+    `claimed`: it lay in the public pool, and you asked for it. Nothing was saved with `claimable` (ask again with `claim`),
+    `needs_confirmation` (ask again with `confirmation`) and `refused`: `verdict` and `hits` say why and whom to ask.
     """
 
-    outcome: Literal["created", "bound_to_yours", "refused"]
+    outcome: Literal["created", "bound_to_yours", "claimed", "claimable", "needs_confirmation", "refused"]
     customer_id: UUID | None = None
     version: int | None = None
-    reason: Literal["held_by_colleague", "held_by_other_agency"] | None = None
-    held_by: str | None = None
+    verdict: Verdict | None = None
+    hits: tuple[Hit, ...] = ()
+
+
+# --- the registry
+
+
+class CustomerView(View):
+    """Held by a person (`owner_id`) or lying in a pool (`pool_id`), never both. `holding` counts the holders from 1."""
+
+    id: UUID
+    version: int
+    name: str
+    aliases: list[str]
+    phone: ShownPhone | None
+    fax: ShownPhone | None
+    email: ShownPhone | None
+    province: str | None
+    city: str | None
+    address: str | None
+    contact_person: str | None
+    source: Source
+    industry: str | None
+    website: str | None
+    credit_code: str | None
+    size: str | None
+    needs: str | None
+    is_key: bool
+    agency_id: UUID
+    owner_id: UUID | None
+    owner_name: str | None
+    pool_id: UUID | None
+    holding: int
+    held_since: datetime
+    entered_by: UUID
+    entered_at: datetime
+    registered_at: datetime | None
+
+
+class CustomerLine(View):
+    """A customer in a list. A bound entry is what was typed for a customer that was there already: `bound_to` names it."""
+
+    id: UUID
+    name: str
+    province: str | None
+    city: str | None
+    industry: str | None
+    is_key: bool
+    owner_id: UUID | None
+    owner_name: str | None
+    pool_id: UUID | None
+    held_since: datetime | None
+    entered_at: datetime
+    bound_to: UUID | None = None
 
 
 class CustomerChanges(Command):
     """What may be changed. What is given is changed, what is absent stays; null empties a field."""
 
+    aliases: Aliases = ()
     phone: Phone | None = None
+    fax: Phone | None = None
+    email: Email | None = None
+    province: Line | None = None
     city: Line | None = None
+    address: Line | None = None
     contact_person: Line | None = None
+    industry: Line | None = None
+    website: Line | None = None
+    size: Line | None = None
+    needs: Text | None = None
     is_key: bool = False
 
 
@@ -68,31 +276,213 @@ class ShowCustomer(Query):
     customer_id: UUID
 
 
+ListOf = Literal["mine", "all", "visible"]
+
+
+class CustomerFilter(Query):
+    """`mine`: what the caller holds. `all`: besides, what he entered and was bound. `visible`: all that he may see."""
+
+    of: ListOf = "mine"
+    owner_id: UUID | None = None
+    is_key: bool | None = None
+
+
 class ListCustomers(PageQuery):
-    """The caller's own customers, the newest first."""
+    """The newest first, see `CustomerFilter`."""
+
+    of: ListOf = "mine"
+    owner_id: UUID | None = None
+    is_key: bool | None = None
 
 
+class Count(View):
+    count: int
+
+
+class OwnershipView(View):
+    """One stretch of the time that a customer has been held; the next begins where it ends, the present one has no end."""
+
+    holding: int
+    owner_id: UUID | None
+    owner_name: str | None
+    pool_id: UUID | None
+    pool_kind: PoolKind | None
+    cause: Cause
+    reason: str | None
+    actor: str
+    since: datetime
+    until: datetime | None
+
+
+# --- who holds what
+
+
+class ReleaseCustomer(Command):
+    """Gives a customer up, always into the agency pool. Who oversees its holder takes it back for him by the same way."""
+
+    customer_id: UUID
+    reason: ReleaseReason
+    comment: Line | None = None
+
+
+class OpenCustomer(Command):
+    """Moves a customer from the agency pool to the public pool of the same agency."""
+
+    customer_id: UUID
+
+
+class ClaimCustomer(Command):
+    """Takes a customer from the public pool of the own agency."""
+
+    customer_id: UUID
+
+
+class AssignCustomer(Command):
+    """Gives a customer of a pool to a person of the pool's agency."""
+
+    customer_id: UUID
+    to: UUID
+
+
+class TransferCustomer(Command):
+    """Gives a customer from one person to another; both must be within the caller's reach."""
+
+    customer_id: UUID
+    to: UUID
+    reason: Line | None = None
+
+
+class TakeBack(Command):
+    """Moves a customer to the agency pool because a rule says so, unless somebody else holds it by now."""
+
+    customer_id: UUID
+    owner_id: UUID
+    holding: Annotated[int, Field(ge=1)]
+    reason: Line
+
+
+class TakenBack(View):
+    """`is_done` is false when the holder had changed before."""
+
+    is_done: bool
+
+
+class FileCustomer(Command):
+    """Files a customer under its names and numbers, as it was entered before there were collision keys."""
+
+    customer_id: UUID
+
+
+class PoolView(View):
+    id: UUID
+    agency_id: UUID
+    kind: PoolKind
+    name: str
+    may_claim: bool
+
+
+class ListPoolCustomers(PageQuery):
+    pool_id: UUID
+
+
+class PooledCustomer(View):
+    """A customer in a pool, as those see it who may claim it: without its ways to be reached."""
+
+    id: UUID
+    name: str
+    province: str | None
+    city: str | None
+    industry: str | None
+    source: Source
+    is_key: bool
+    pooled_since: datetime
+    reason: str | None
+
+
+class ListEntryAttempts(PageQuery):
+    """The newest first; of one person when given."""
+
+    person_id: UUID | None = None
+
+
+class EntryAttemptView(View):
+    """An entry that was not saved as a new customer: who typed what when, and what it met."""
+
+    id: UUID
+    at: datetime
+    person_id: UUID
+    person_name: str
+    name: str
+    phone: ShownPhone | None
+    fax: ShownPhone | None
+    outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
+    reason: RefusalReason | None
+
+
+CHECK_COLLISION = query("customers.check_collision", CheckCollision, CollisionCheck, "collision:check")
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")
+ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:manage")
 UPDATE_CUSTOMER = command("customers.update_customer", UpdateCustomer, CustomerView, "customer:update")
 SHOW_CUSTOMER = query("customers.show_customer", ShowCustomer, CustomerView, "customer:read")
-LIST_CUSTOMERS = query("customers.list_customers", ListCustomers, Page[CustomerView], "customer:read")
+LIST_CUSTOMERS = query("customers.list_customers", ListCustomers, Page[CustomerLine], "customer:read")
+COUNT_CUSTOMERS = query("customers.count_customers", CustomerFilter, Count, "customer:read")
+LIST_OWNERSHIP = query("customers.list_ownership", ShowCustomer, Page[OwnershipView], "customer:read")
+RELEASE_CUSTOMER = command("customers.release_customer", ReleaseCustomer, CustomerLine, "customer:release")
+OPEN_CUSTOMER = command("customers.open_customer", OpenCustomer, CustomerLine, "pool:manage")
+CLAIM_CUSTOMER = command("customers.claim_customer", ClaimCustomer, CustomerView, "customer:claim")
+ASSIGN_CUSTOMER = command("customers.assign_customer", AssignCustomer, CustomerLine, "customer:assign")
+TRANSFER_CUSTOMER = command("customers.transfer_customer", TransferCustomer, CustomerLine, "customer:transfer")
+TAKE_BACK = command("customers.take_back", TakeBack, TakenBack, "customer:reclaim")
+FILE_CUSTOMER = command("customers.file_customer", FileCustomer, Nothing, "customer:file")
+LIST_POOLS = query("customers.list_pools", PageQuery, Page[PoolView], "pool:read")
+LIST_POOL_CUSTOMERS = query("customers.list_pool_customers", ListPoolCustomers, Page[PooledCustomer], "pool:read")
+LIST_ENTRY_ATTEMPTS = query("customers.list_entry_attempts", ListEntryAttempts, Page[EntryAttemptView], "attempt:read")
 
 
-class CustomerEntered(Event, source="customers"):
-    """Full state at entry."""
+# --- events
+
+
+class CustomerState(Event):
+    """Full state. Held by `owner_id` or lying in `pool_id`; `holding` counts the holders, `held_since` is when this one began.
+
+    `owner_id` alone came first: older events stand for customers of the first holder.
+    """
 
     customer_id: UUID
     name: str
     is_key: bool
-    owner_id: UUID
-    department_id: UUID
+    owner_id: UUID | None = None
+    department_id: UUID | None = None
+    pool_id: UUID | None = None
+    pool_kind: PoolKind | None = None
+    holding: int = 1
+    held_since: Moment | None = None
+    source: Source = "own"
 
 
-class CustomerUpdated(Event, source="customers"):
-    """Full state after the change."""
+class CustomerEntered(CustomerState, source="customers"):
+    """A new customer, in somebody's stock or in a pool."""
 
-    customer_id: UUID
+    entered_by: UUID | None = None
+
+
+class CustomerUpdated(CustomerState, source="customers"):
+    """What is known of it has changed."""
+
+
+class CustomerMoved(CustomerState, source="customers"):
+    """It has come to somebody else or to a pool; see `Cause`. `moved_from` is the person who held it before."""
+
+    cause: Cause
+    reason: str | None = None
+    moved_from: UUID | None = None
+
+
+class EntryAttempted(Event, source="customers"):
+    """An entry met an existing customer, and nothing new was made of it."""
+
+    attempt_id: UUID
+    person_id: UUID
     name: str
-    is_key: bool
-    owner_id: UUID
-    department_id: UUID
+    outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
+    reason: RefusalReason | None = None

@@ -184,7 +184,43 @@ class AboveYourRights(QudaoError):
     is_denial = True
 
 
-# --- of customers and activities
+class CaptchaRequired(QudaoError):
+    """After several failures a log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
+
+    status = 403
+
+
+class AccountLocked(QudaoError):
+    """This account is locked after a long time without a log-in: an administrator can restore it."""
+
+    status = 403
+
+
+class UserNotActive(QudaoError):
+    """This user is locked or disabled: restore the account first."""
+
+    status = 409
+
+
+class LastAdministrator(QudaoError):
+    """The last administrator stays."""
+
+    status = 409
+
+
+class OwnAccount(QudaoError):
+    """This is for another administrator to do: it is your own account."""
+
+    status = 403
+
+
+class ManagedDepartmentsMissing(QudaoError):
+    """A managing account needs the departments that it oversees, all of its own agency."""
+
+    status = 422
+
+
+# --- of customers
 
 
 class NotTheOwner(QudaoError):
@@ -192,3 +228,60 @@ class NotTheOwner(QudaoError):
 
     status = 403
     is_denial = True
+
+
+class StockIsFull(QudaoError):
+    """The stock limit is reached: release a customer first."""
+
+    status = 409
+
+
+class NotHeld(QudaoError):
+    """Nobody holds this customer: it lies in a pool."""
+
+    status = 409
+
+
+class NotInPool(QudaoError):
+    """It does not lie in a pool any more: somebody was quicker."""
+
+    status = 409
+
+
+class NotClaimable(QudaoError):
+    """Customers of this pool are assigned by its administrator and cannot be claimed."""
+
+    status = 409
+
+
+class HeldElsewhere(QudaoError):
+    """Somebody else has the same company under another record."""
+
+    status = 409
+
+
+class ReceiverUnfit(QudaoError):
+    """This person cannot hold customers, or not now."""
+
+    status = 409
+
+
+class AlreadyTheirs(QudaoError):
+    """This person holds the customer already."""
+
+    status = 409
+
+
+class CustomerCollides(QudaoError):
+    """With this change it would be the same company as another one."""
+
+    status = 409
+
+
+# --- of activities
+
+
+class FollowUpForfeited(QudaoError):
+    """The time for the first contact has run out, and the customer goes back to the pool."""
+
+    status = 409

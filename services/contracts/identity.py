@@ -1,7 +1,7 @@
 """What `identity` answers and tells: agencies, departments, users, sessions."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -15,6 +15,7 @@ from services.contracts.base import (
     Page,
     PageQuery,
     Password,
+    Personal,
     Query,
     View,
     command,
@@ -42,20 +43,18 @@ class SetUp(Command):
     password: Password
 
 
-class Credentials(Command):
-    """A login with its password, or with a one-time code before there is one, typed as it was given."""
+class OpenSession(Command):
+    """Logs in with a password, or with a one-time code before there is one, typed as it was given.
 
-    login: Login
-    password: Password
-
-
-class OpenSession(Credentials):
-    """Logs in.
-
-    The token is made by the gateway and known to it alone; identity sees and keeps its SHA-256, in hex.
+    The token is made by the gateway and known to it alone; identity sees and keeps its SHA-256, in hex. `captcha_id` names a
+    captcha that the gateway has found to be solved; each counts for one try. The login is masked in the audit: people type
+    passwords there.
     """
 
+    login: Annotated[Login, Personal()]
+    password: Password
     token_digest: Digest
+    captcha_id: UUID | None = None
 
 
 class SessionView(View):
@@ -96,6 +95,7 @@ class ProfileView(View):
     agency_name: str
     department_id: UUID
     department_name: str
+    managed_department_ids: list[UUID]
     roles: list[str]
     permissions: dict[str, str]
     password_change_required: bool
@@ -134,23 +134,114 @@ class ListDepartments(PageQuery):
     agency_id: UUID | None = None
 
 
+UserStatus = Literal["active", "locked", "disabled"]
+ManagedDepartments = Annotated[tuple[UUID, ...], Field(max_length=20)]
+
+
+class AskLogin(Query):
+    """Whether a login is still free."""
+
+    login: Login
+
+
+class LoginAvailability(View):
+    login: str
+    is_free: bool
+
+
 class AddUser(Command):
-    """The display name agrees with the login unless it is given. The user has no password until he chooses one."""
+    """The display name agrees with the login unless it is given. The user has no password until he chooses one.
+
+    `managed_department_ids` (管辖部门) are required for managers and for nobody else; all are of the user's agency.
+    """
 
     login: Login
     display_name: Line | None = None
     department_id: UUID
     role: RoleName
+    managed_department_ids: ManagedDepartments = ()
 
 
 class UserView(View):
+    """`locked`: after long inactivity, until an administrator restores it. `disabled`: by an administrator, on leaving."""
+
     id: UUID
+    version: int
     login: str
     display_name: str
     agency_id: UUID
     department_id: UUID
+    managed_department_ids: list[UUID]
     roles: list[str]
+    status: UserStatus
     has_password: bool
+    last_login_at: datetime | None
+
+
+class ListUsers(PageQuery):
+    """In the order in which they were added; of one status or department when it is given."""
+
+    status: UserStatus | None = None
+    department_id: UUID | None = None
+
+
+class UserChanges(Command):
+    """What is given is changed, what is absent stays. A department brings its agency's name and rights with it at once."""
+
+    display_name: Line | None = None
+    department_id: UUID | None = None
+    role: RoleName | None = None
+    managed_department_ids: ManagedDepartments | None = None
+
+
+class UpdateUser(UserChanges):
+    """Changes a user who is still in `expected_version`; the new department must be of the same agency."""
+
+    user_id: UUID
+    expected_version: Annotated[int, Field(ge=1)]
+
+
+class DisableUser(Command):
+    """Ends all of the user's sessions; he cannot log in until he is restored. What he holds stays his for now."""
+
+    user_id: UUID
+
+
+class RestoreUser(Command):
+    """Makes a locked or disabled user active again, with the password that he had."""
+
+    user_id: UUID
+
+
+class LockUser(Command):
+    """Locks a user who has not logged in for long; does nothing when he has meanwhile, or is the last administrator."""
+
+    user_id: UUID
+
+
+class ResetPassword(Command):
+    """Ends all of the user's sessions, forgets the password and gives a one-time code as `InviteUser` does. Never oneself."""
+
+    user_id: UUID
+    code_digest: Digest
+
+
+class ShowPerson(Query):
+    """A user's full state, for services that have not heard of him yet."""
+
+    user_id: UUID
+
+
+class PersonState(View):
+    version: int
+    user_id: UUID
+    login: str
+    display_name: str
+    agency_id: UUID
+    department_id: UUID
+    managed_department_ids: list[UUID]
+    roles: list[str]
+    status: UserStatus
 
 
 class InviteUser(Command):
@@ -180,8 +271,16 @@ LIST_AGENCIES = query("identity.list_agencies", PageQuery, Page[AgencyView], "ag
 ADD_DEPARTMENT = command("identity.add_department", AddDepartment, DepartmentView, "department:create")
 LIST_DEPARTMENTS = query("identity.list_departments", ListDepartments, Page[DepartmentView], "department:read")
 ADD_USER = command("identity.add_user", AddUser, UserView, "user:create")
-LIST_USERS = query("identity.list_users", PageQuery, Page[UserView], "user:read")
+ASK_LOGIN = query("identity.ask_login", AskLogin, LoginAvailability, "user:create")
+LIST_USERS = query("identity.list_users", ListUsers, Page[UserView], "user:read")
+SHOW_USER = query("identity.show_user", ShowPerson, UserView, "user:read")
+UPDATE_USER = command("identity.update_user", UpdateUser, UserView, "user:update")
+DISABLE_USER = command("identity.disable_user", DisableUser, UserView, "user:disable")
+LOCK_USER = command("identity.lock_user", LockUser, Nothing, "user:lock")
+RESTORE_USER = command("identity.restore_user", RestoreUser, UserView, "user:restore")
 INVITE_USER = command("identity.invite_user", InviteUser, Invitation, "user:invite")
+RESET_PASSWORD = command("identity.reset_password", ResetPassword, Invitation, "user:reset")
+SHOW_PERSON = query("identity.show_person", ShowPerson, PersonState, "person:read")
 
 
 # --- events
@@ -202,9 +301,19 @@ class DepartmentAdded(Event, source="identity"):
 
 
 class UserAdded(Event, source="identity"):
+    """Full state. `managed_department_ids` and `status` came later: older events stand for none and for active."""
+
     user_id: UUID
     login: str
     display_name: str
     agency_id: UUID
     department_id: UUID
+    managed_department_ids: tuple[UUID, ...] = ()
     roles: list[str]
+    status: UserStatus = "active"
+
+
+class UserChanged(UserAdded, source="identity"):
+    """Full state after the change; `change` says which it was."""
+
+    change: Literal["updated", "locked", "disabled", "restored", "password_reset"]

@@ -11,35 +11,61 @@ Permission = Literal[
     # people
     "agency:create",
     "agency:read",
+    "attempt:read",
+    "collision:check",
+    "customer:assign",
+    "customer:claim",
     "customer:create",
     "customer:read",
+    "customer:release",
+    "customer:transfer",
     "customer:update",
     "day:read",
+    "deadline:read",
     "department:create",
     "department:read",
     "log:read",
     "note:create",
     "note:read",
     "password:change",
+    "policy:read",
+    "policy:set",
+    "pool:manage",
+    "pool:read",
     "profile:read",
     "session:end",
     "user:create",
+    "user:disable",
     "user:invite",
     "user:read",
+    "user:reset",
+    "user:restore",
+    "user:update",
     # services only
+    "allowance:read",
+    "customer:file",
+    "customer:reclaim",
+    "deadline:close",
     "event:read",
     "health:read",
+    "person:read",
     "session:open",
     "session:resolve",
     "setup:perform",
+    "user:lock",
 ]
 
 
 class Scope(StrEnum):
-    """On whose records a permission counts, from narrow to wide."""
+    """On whose records a permission counts, from narrow to wide; each holds the one before it.
+
+    OWN: what one holds or did oneself. DEPARTMENT: of the people of one's department and those below it. MANAGED: besides, of
+    the departments that one's account oversees (管辖部门) and those below them. AGENCY: of one's agency, its pools included.
+    """
 
     OWN = "own"
     DEPARTMENT = "department"
+    MANAGED = "managed"
     AGENCY = "agency"
     ALL = "all"
 
@@ -47,61 +73,84 @@ class Scope(StrEnum):
 Grants = dict[Permission, Scope]
 
 OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
-OF_READERS: Grants = {"agency:read": Scope.OWN, "department:read": Scope.AGENCY, "user:read": Scope.AGENCY}
+OF_READERS: Grants = {
+    **OF_EVERYBODY,
+    "agency:read": Scope.OWN,
+    "collision:check": Scope.AGENCY,
+    "department:read": Scope.AGENCY,
+    "policy:read": Scope.AGENCY,
+    "pool:read": Scope.AGENCY,
+    "user:read": Scope.AGENCY,
+}
 OF_SELLERS: Grants = {
     **OF_READERS,
+    "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
     "note:create": Scope.OWN,
-    "day:read": Scope.OWN,
 }
 
+
+def overseeing(scope: Scope) -> Grants:
+    """What is seen of people's work, and what is done with the customers that they hold."""
+    return {**watching(scope), "customer:release": scope}
+
+
+def watching(scope: Scope) -> Grants:
+    return {
+        "attempt:read": scope,
+        "customer:read": scope,
+        "day:read": scope,
+        "deadline:read": scope,
+        "note:read": scope,
+    }
+
+
+def administering(scope: Scope) -> Grants:
+    return {
+        "customer:assign": scope,
+        "customer:transfer": scope,
+        "department:create": scope,
+        "log:read": scope,
+        "policy:set": scope,
+        "pool:manage": scope,
+        "user:create": scope,
+        "user:disable": scope,
+        "user:invite": scope,
+        "user:reset": scope,
+        "user:restore": scope,
+        "user:update": scope,
+    }
+
+
 ROLES: dict[str, Grants] = {
-    "rep": {**OF_EVERYBODY, **OF_SELLERS, "customer:read": Scope.OWN, "note:read": Scope.OWN},
-    "supervisor": {**OF_EVERYBODY, **OF_SELLERS, "customer:read": Scope.DEPARTMENT, "note:read": Scope.DEPARTMENT},
-    "manager": {**OF_EVERYBODY, **OF_SELLERS, "customer:read": Scope.DEPARTMENT, "note:read": Scope.DEPARTMENT},
-    "agency_admin": {
-        **OF_EVERYBODY,
-        **OF_READERS,
-        "customer:read": Scope.AGENCY,
-        "note:read": Scope.AGENCY,
-        "department:create": Scope.AGENCY,
-        "user:create": Scope.AGENCY,
-        "user:invite": Scope.AGENCY,
-        "log:read": Scope.AGENCY,
-    },
+    "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
+    "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), "customer:transfer": Scope.DEPARTMENT},
+    "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), "customer:transfer": Scope.MANAGED},
+    "agency_admin": {**OF_READERS, **overseeing(Scope.AGENCY), **administering(Scope.AGENCY)},
     "subsystem_admin": {
+        **dict.fromkeys(OF_READERS, Scope.ALL),
         **OF_EVERYBODY,
+        **overseeing(Scope.ALL),
+        **administering(Scope.ALL),
         "agency:create": Scope.ALL,
-        "agency:read": Scope.ALL,
-        "department:create": Scope.ALL,
-        "department:read": Scope.ALL,
-        "user:create": Scope.ALL,
-        "user:invite": Scope.ALL,
-        "user:read": Scope.ALL,
-        "customer:read": Scope.ALL,
-        "note:read": Scope.ALL,
-        "log:read": Scope.ALL,
     },
-    "auditor": {
-        **OF_EVERYBODY,
-        **OF_READERS,
-        "customer:read": Scope.AGENCY,
-        "note:read": Scope.AGENCY,
-        "log:read": Scope.AGENCY,
-    },
+    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
-BEFORE_OWN_PASSWORD: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+HOLDERS: frozenset[str] = frozenset(role for role, grants in ROLES.items() if "customer:claim" in grants)
+"""The roles whose people may hold customers."""
+
+BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 """All that a session opened with a one-time code may do."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
-    "identity": frozenset({"event:read"}),
-    "customers": frozenset({"event:read"}),
+    "identity": frozenset({"event:read", "user:lock"}),
+    "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read"}),
     "activities": frozenset({"event:read"}),
-    "rules": frozenset({"event:read"}),
+    "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }
 """What each issuer of passports may do under its own name."""
 

@@ -1,13 +1,29 @@
 """Who hears what: the one table from which queues are bound before anybody publishes, and against which services are checked."""
 
-from services.contracts.activities import ContactNoteWritten
+from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
-from services.contracts.customers import CustomerEntered, CustomerUpdated
-from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded
+from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
+
+OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserAdded, UserChanged)
+"""What every service hears that has to know who belongs where."""
 
 SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
-    "activities": (AgencyAdded, DepartmentAdded, UserAdded, CustomerEntered, CustomerUpdated, ContactNoteWritten),
-    "rules": (CustomerEntered, CustomerUpdated, ContactNoteWritten),
+    "customers": (*OF_THE_DIRECTORY, AllowanceSet),
+    "activities": (
+        *OF_THE_DIRECTORY,
+        CustomerEntered,
+        CustomerUpdated,
+        CustomerMoved,
+        EntryAttempted,
+        ContactNoteWritten,
+        DeadlineClosed,
+        AllowanceSet,
+        StockLimitSet,
+        FollowUpSet,
+    ),
+    "rules": (*OF_THE_DIRECTORY, CustomerEntered, CustomerUpdated, CustomerMoved, ContactNoteWritten, DeadlineClosed),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ops import permissions
 from services.contracts import activities, customers, identity, rules
 from services.contracts.base import SERVICES, Event, Operation, events_after, health
 from services.contracts.errors import QudaoError, rebuild
@@ -64,6 +65,14 @@ def test_every_event_has_a_golden_sample_that_reads_and_writes_the_same() -> Non
         assert Event.registry[(source, name)].model_validate(sample).model_dump(mode="json") == sample
 
 
+def test_every_event_of_an_older_sender_is_read() -> None:
+    for key, samples in json.loads(GOLDEN.with_name("older_events.json").read_text(encoding="utf-8")).items():
+        source, name = key.split(".")
+        for sample in samples:
+            read = Event.registry[(source, name)].model_validate(sample).model_dump(mode="json")
+            assert {field: read[field] for field in sample} == sample
+
+
 def test_an_event_from_a_newer_sender_is_read_by_this_one() -> None:
     sample = json.loads(GOLDEN.read_text(encoding="utf-8"))["customers.customer_entered"]
     assert customers.CustomerEntered.model_validate({**sample, "added_later": True}).model_dump(mode="json") == sample
@@ -74,3 +83,8 @@ def test_every_error_is_rebuilt_from_its_name_and_details(kind: type[QudaoError]
     error = rebuild(kind.__name__, {"reason": "because"})
     assert (type(error), error.details, error.status) == (kind, {"reason": "because"}, kind.status)
     assert error.title.endswith(".")
+
+
+def test_the_page_of_rights_says_what_is_checked() -> None:
+    page = GOLDEN.parent.parent.parent / "docs" / "permissions.md"
+    assert page.read_text(encoding="utf-8") == permissions.table()
