@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from services.contracts.errors import (
     rebuild,
 )
 from services.contracts.permissions import Scope
-from services.plumbing import logs
+from services.plumbing import logs, wall
 from services.plumbing.bus import BrokerAway, NoAnswer, Refused, Unroutable
 from services.plumbing.database import connection_of, session_of
 from services.plumbing.masking import masked
@@ -32,6 +32,9 @@ from services.plumbing.work import Work, answer_if_known, command_transaction
 
 if TYPE_CHECKING:
     from services.plumbing.runtime import Runtime
+
+MARGIN = 0.3
+"""Seconds that are kept back to tell the caller, who waits until the same deadline, that somebody else did not answer."""
 
 UNKNOWN_CALLER = Caller("nobody")
 COMMAND_ID = re.compile(r"[\x21-\x7e]{1,300}")
@@ -113,18 +116,25 @@ class Call:
         finally:
             self._in_transaction = False
 
-    def reading(self) -> AbstractContextManager[Session]:
-        """For queries: a session that only reads."""
-        return session_of(self.runtime.reading_engine, {})
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """For queries: a session that only reads, behind the wall of the caller's agency."""
+        with session_of(self.runtime.reading_engine, {}) as session:
+            wall.stand_in(session.connection(), wall.agency_of(self))
+            yield session
 
-    def reading_rows(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def reading_rows(self) -> Iterator[Connection]:
         """As `reading`, without objects: for what is asked most often."""
-        return connection_of(self.runtime.reading_engine)
+        with connection_of(self.runtime.reading_engine) as connection:
+            wall.stand_in(connection, wall.agency_of(self))
+            yield connection
 
     @contextmanager
     def noting(self) -> Iterator[Session]:
         """For marks that change nothing for anybody, such as when a session was last used: neither audited nor told."""
         with session_of(self.runtime.engine, {}) as session, session.begin():
+            session.execute(wall.SET_FOR_TRANSACTION, {"agency": wall.agency_of(self)})
             yield session
 
     def ask(self, operation: Operation[In, Out], message: In) -> Out:
@@ -132,15 +142,22 @@ class Call:
 
         Raises the declared errors of the operation, DeadlinePassed or ServiceUnavailable.
         """
+        return self._ask(operation, message, self.passport or "")
+
+    def ask_in_own_name(self, operation: Operation[In, Out], message: In) -> Out:
+        """As `ask`, under the service's passport: for what services tell each other and no user may ask."""
+        return self._ask(operation, message, self.runtime.signer.own())
+
+    def _ask(self, operation: Operation[In, Out], message: In, passport: str) -> Out:
         if self._in_transaction:
             raise RuntimeError(f"{operation.route} was asked inside a transaction")
         return self.runtime.ask(
             operation,
             message,
-            passport=self.passport or "",
+            passport=passport,
             request_id=self.request_id,
             command_id=f"{self.command_id}/{self.operation.route}" if operation.changes else None,
-            timeout=self.deadline - time.time(),
+            timeout=self.deadline - time.time() - MARGIN,
         )
 
     def shown_request(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Handler = Callable[[Event, Envelope, Work], None]
 # was superseded without knowing may still be at work, and what lies below the cursor has had its effect.
 SHARE_CURSOR = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('cursor ' || :source, 0))")
 OWN_CURSOR = text("SELECT pg_advisory_xact_lock(hashtextextended('cursor ' || :source, 0))")
-RECEIVE = text("SELECT receive_event(:handler, :event_id, :source, :position)")
+RECEIVE = text("SELECT receive_event(:handler, :event_id, :source, :position), set_config('qudao.agency', '*', true)")
 FAIL = text(
     """
     INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try, error)
@@ -93,7 +93,7 @@ PARK = text(
     """
 )
 LOCK_TRY = text(
-    "SELECT envelope::text AS envelope, clock() AS now FROM inbox"
+    "SELECT envelope::text AS envelope, clock() AS now, set_config('qudao.agency', '*', true) FROM inbox"
     " WHERE handler = :handler AND event_id = :event_id AND state = 'failed' FOR UPDATE"
 )
 DONE = text(

@@ -1,4 +1,5 @@
-"""What one process of a service does for all its replicas: send events, find lost ones, try failed ones again, chain the audit.
+"""What one process of a service does for all its replicas: send events, find lost ones, try failed ones again, chain the audit,
+and the service's chores.
 
 The leader holds an advisory lock on the connection by which it numbers and stamps: whoever loses the connection has lost both.
 """
@@ -15,6 +16,7 @@ from services.contracts.base import EventsAfter, events_after
 from services.contracts.subscriptions import producers_for
 from services.plumbing import audit, inbox, metrics, outbox
 from services.plumbing.bus import BrokerAway, Refused
+from services.plumbing.chores import chores_of, keep_doing
 from services.plumbing.database import KEEPALIVES, SERVER_KEEPALIVES
 from services.plumbing.ids import new_id
 
@@ -68,11 +70,14 @@ class Leader:
             log.info("leading")
             metrics.LEADER.set(1)
             connection.execute("LISTEN outbox")
-            housekeeping = eventlet.spawn(self._keep_house)
+            chores = chores_of(self.runtime.service)
+            at_work = [eventlet.spawn(keep_doing, self.runtime, name, seconds) for name, seconds in chores.items()]
+            at_work.append(eventlet.spawn(self._keep_house))
             try:
                 self._send(connection)
             finally:
-                housekeeping.kill()
+                for thread in at_work:
+                    thread.kill()
 
     @staticmethod
     def _has_lock(connection: psycopg.Connection[Any]) -> bool:

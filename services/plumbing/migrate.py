@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from services.contracts.subscriptions import OF_THE_DIRECTORY, SUBSCRIPTIONS
 from services.plumbing.settings import SettingMissing, read
 
 LOCK = 0x7175_6461_6F  # "qudao"
@@ -46,7 +47,8 @@ class Migration:
 
 def migrations_of(service: str) -> list[Migration]:
     """All files in the order in which they run."""
-    tracks = {"plumbing": ROOT / "plumbing", service: ROOT / service}
+    shared = ["directory"] if set(OF_THE_DIRECTORY) <= set(SUBSCRIPTIONS.get(service, ())) else []
+    tracks = {track: ROOT / track for track in ("plumbing", *shared, service)}
     return [Migration(track, path) for track, folder in tracks.items() for path in sorted(folder.glob("migrations/[0-9]*.sql"))]
 
 

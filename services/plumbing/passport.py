@@ -30,6 +30,7 @@ class Caller:
     subject: str
     agency_id: UUID = NOBODY
     department_id: UUID = NOBODY
+    managed_department_ids: tuple[UUID, ...] = ()
     session_id: UUID = NOBODY
     grants: Grants = field(default_factory=dict)
     display_name: str = ""
@@ -74,6 +75,7 @@ class Signer:
             "sub": caller.subject,
             "agency": str(caller.agency_id),
             "department": str(caller.department_id),
+            "managed": [str(department_id) for department_id in caller.managed_department_ids],
             "session": str(caller.session_id),
             "grants": {permission: scope.value for permission, scope in caller.grants.items()},
             "name": caller.display_name,
@@ -151,6 +153,7 @@ class Verifier:
             subject=str(UUID(subject)),
             agency_id=UUID(claims["agency"]),
             department_id=UUID(claims["department"]),
+            managed_department_ids=tuple(UUID(department_id) for department_id in claims.get("managed", ())),
             session_id=UUID(claims["session"]),
             grants={permission: Scope(scope) for permission, scope in claims["grants"].items()},
             display_name=str(claims["name"]),

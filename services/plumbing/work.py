@@ -24,6 +24,7 @@ from services.plumbing import failpoints
 from services.plumbing.database import session_of
 from services.plumbing.ids import new_id
 from services.plumbing.masking import masked
+from services.plumbing.wall import agency_of
 
 if TYPE_CHECKING:
     from services.plumbing.call import Call
@@ -94,13 +95,16 @@ def command_transaction(call: "Call") -> Iterator[Work]:
     failpoints.reach("after_commit")
 
 
-CLAIM = text("SELECT is_ours, now, request_hash, answer FROM claim_command(:actor, :operation, :key)")
+CLAIM = text(
+    "SELECT is_ours, now, request_hash, answer, set_config('qudao.agency', :agency, true)"
+    " FROM claim_command(:actor, :operation, :key)"
+)
 
 
 def claim(session: Session, call: "Call") -> datetime:
-    """Locks the command's identity and looks for its answer; the business time."""
+    """Locks the command's identity, looks for its answer and puts up the wall; the business time."""
     identity = {"actor": call.caller.subject, "operation": call.operation.route, "key": call.command_id}
-    found = session.execute(CLAIM, identity).one()
+    found = session.execute(CLAIM, {**identity, "agency": agency_of(call)}).one()
     if not found.is_ours:
         raise CommandInFlight()
     refuse_if_answered(found, call)

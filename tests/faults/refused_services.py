@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from services.contracts import rules as contract
 from services.contracts.activities import ContactNoteWritten
 from services.contracts.base import Envelope, Event, Nothing
-from services.contracts.customers import CustomerEntered, CustomerUpdated
-from services.contracts.identity import UserAdded
+from services.contracts.rules import AllowanceSet
+from services.contracts.subscriptions import SUBSCRIPTIONS
 from services.plumbing.call import Call
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
@@ -29,7 +29,7 @@ OPEN = dataclasses.replace(contract.SHOW_DAY, permission=None)
 
 
 class Hearing(ListeningService):
-    @handles(CustomerEntered, CustomerUpdated, ContactNoteWritten)
+    @handles(*SUBSCRIPTIONS["rules"])
     def hear(self, event: Event, envelope: Envelope, work: Work) -> None: ...
 
 
@@ -64,14 +64,14 @@ class StockTimer(Hearing):
 class HandlerTooFew(ListeningService):
     name = "rules"
 
-    @handles(CustomerEntered, CustomerUpdated)
+    @handles(*(event for event in SUBSCRIPTIONS["rules"] if event is not ContactNoteWritten))
     def hear(self, event: Event, envelope: Envelope, work: Work) -> None: ...
 
 
 class HandlerTooMany(Hearing):
     name = "rules"
 
-    @handles(UserAdded)
+    @handles(AllowanceSet)
     def hear_more(self, event: Event, envelope: Envelope, work: Work) -> None: ...
 
 

@@ -17,7 +17,7 @@ StockRpc: StockRpc.anybody declares no permission: anybody could call it.
 StockEventHandler: StockEventHandler.anything declares no permission: anybody could call it.
 StockTimer: StockTimer.by_itself declares no permission: anybody could call it.
 HandlerTooFew: rules: contracts.subscriptions and the handlers differ in ContactNoteWritten.
-HandlerTooMany: rules: contracts.subscriptions and the handlers differ in UserAdded.
+HandlerTooMany: rules: contracts.subscriptions and the handlers differ in AllowanceSet.
 """
 
 

@@ -96,6 +96,15 @@ class Calls:
         asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE)
 
 
+PERSON = """
+    WITH known AS (
+        INSERT INTO person (id, agency_id, department_id, managed_department_ids, display_name, roles, status, version)
+        VALUES (%s, %s, %s, '{}', %s, '{rep}', 'active', 1) RETURNING id, agency_id
+    )
+    INSERT INTO stock (person_id, agency_id, held, allowed, allowance_version) SELECT id, agency_id, 0, 1000000, 0 FROM known
+"""
+
+
 class World:
     """Runs inside a `with`, on a broker that somebody else starts and ends."""
 
@@ -103,7 +112,6 @@ class World:
         self.broker = broker
         self.failpoints = {service: home / f"failpoint-{service}" for service in ("customers", "activities", "rules")}
         self.stack = Stack(home, fast=True, env=SETTINGS, amqp_uri=broker.uri, parts=self.parts(), replicas={"gateway": 0})
-        self.person = self.new_person()
 
     def parts(self) -> list[Part]:
         env = str(shutil.which("env"))
@@ -121,6 +129,7 @@ class World:
         try:
             with self.database("rules", "owner") as connection:
                 connection.execute(TABLES)
+            self.person = self.new_person()
             self.wait_ready()
         except BaseException:
             self.stack.stop()
@@ -222,7 +231,19 @@ class World:
         return Signer(issuer, (self.stack.secrets / "signing" / f"{issuer}.pem").read_text())
 
     def new_person(self) -> Caller:
-        return Caller(str(uuid.uuid4()), uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), grants=ROLES["rep"], display_name="Li Na")
+        """Known to customers as if identity and rules, of which one is not there, had told of him."""
+        person = Caller(
+            str(uuid.uuid4()),
+            agency_id=uuid.uuid4(),
+            department_id=uuid.uuid4(),
+            session_id=uuid.uuid4(),
+            grants=ROLES["rep"],
+            display_name="Li Na",
+        )
+        with self.database("customers", "owner") as connection:
+            values = [person.subject, person.agency_id, person.department_id, person.display_name]
+            connection.execute(PERSON, values)
+        return person
 
     def passport(self) -> str:
         return self.signer("identity").sign(self.person)
