@@ -10,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
 from sqlalchemy.engine import make_url
 
 from embedded.stack import Stack
 from ops.addresses import derive
 from services.contracts.base import SERVICES
+from services.directory import models as directory
 from services.plumbing import migrate
 from tests.api import unique
 
@@ -50,13 +51,24 @@ def shape(url: str, tables: list[str]) -> dict[str, list[tuple[str, ...]]]:
         }
 
 
+def metadatas(service: str) -> list[MetaData]:
+    """Of the service, and of the directory where it keeps one."""
+    own: MetaData = importlib.import_module(f"services.{service}.models").Base.metadata
+    keeps_one = any(migration.track == "directory" for migration in migrate.migrations_of(service))
+    return [own, directory.Base.metadata] if keeps_one else [own]
+
+
+def tables_of(service: str) -> set[str]:
+    return {table for metadata in metadatas(service) for table in metadata.tables}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_sum_of_migrations_is_what_the_models_say(service: str, stack: Stack, scratch: str) -> None:
-    metadata = importlib.import_module(f"services.{service}.models").Base.metadata
     engine = create_engine(make_url(scratch).set(drivername="postgresql+psycopg"))
-    metadata.create_all(engine)
+    for metadata in metadatas(service):
+        metadata.create_all(engine)
     engine.dispose()
-    tables = sorted(metadata.tables)
+    tables = sorted(tables_of(service))
 
     migrated = shape(stack.owner_url(service), tables)
 
@@ -69,7 +81,7 @@ def test_every_table_of_a_service_has_a_model_or_is_the_plumbings(service: str, 
     with psycopg.connect(stack.owner_url(service)) as connection:
         tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
     plumbing = {"command", "outbox", "inbox", "event_cursor", "audit", "audit_unchained", "audit_chain", "migration"}
-    assert tables == plumbing | set(importlib.import_module(f"services.{service}.models").Base.metadata.tables)
+    assert tables == plumbing | tables_of(service)
 
 
 def test_migrations_run_once(stack: Stack, scratch: str) -> None:

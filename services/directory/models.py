@@ -1,0 +1,54 @@
+"""Tables of the directory; what each column promises stands in the migrations."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {str: Text, list[str]: ARRAY(Text), list[UUID]: ARRAY(Uuid)}  # noqa: RUF012 SQLAlchemy's way
+
+
+class Agency(Base):
+    __tablename__ = "agency"
+    __table_args__ = (CheckConstraint("version > 0", name="agency_version_check"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    is_headquarters: Mapped[bool]
+    version: Mapped[int]
+
+
+class Department(Base):
+    __tablename__ = "department"
+    __table_args__ = (
+        CheckConstraint("version > 0", name="department_version_check"),
+        Index("department_below", "ancestors", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    name: Mapped[str]
+    ancestors: Mapped[list[UUID]]
+    version: Mapped[int]
+
+
+class Person(Base):
+    __tablename__ = "person"
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'locked', 'disabled')", name="person_status_check"),
+        CheckConstraint("version > 0", name="person_version_check"),
+        Index("person_department", "department_id", "id"),
+        Index("person_agency", "agency_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    department_id: Mapped[UUID]
+    managed_department_ids: Mapped[list[UUID]]
+    display_name: Mapped[str]
+    roles: Mapped[list[str]]
+    status: Mapped[str]
+    version: Mapped[int]

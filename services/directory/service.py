@@ -1,0 +1,36 @@
+"""What a service starts from that has to know who belongs where."""
+
+from uuid import UUID
+
+from services.contracts.base import Envelope, Event
+from services.contracts.errors import NotFound
+from services.contracts.identity import SHOW_PERSON, ShowPerson
+from services.contracts.subscriptions import OF_THE_DIRECTORY
+from services.directory import queries
+from services.directory.models import Person
+from services.plumbing.call import Call
+from services.plumbing.events import handles
+from services.plumbing.service import ListeningService
+from services.plumbing.work import Work
+
+
+class DirectoryService(ListeningService):
+    @handles(*OF_THE_DIRECTORY)
+    def follow_directory(self, event: Event, envelope: Envelope, work: Work) -> None:
+        queries.take_over(work.session, event, envelope)
+
+
+def known_person(call: Call, person_id: UUID) -> Person:
+    """A person of the directory; identity is asked for one of whom it has not heard yet. Raises NotFound.
+
+    Before a transaction only. Whether the caller may know of the person is for the caller of this function to check.
+    """
+    with call.reading() as session:
+        if found := queries.find_person(session, person_id):
+            return found
+    state = call.ask_in_own_name(SHOW_PERSON, ShowPerson(user_id=person_id))
+    with call.noting() as session:
+        queries.put_person(session, state, state.version)
+        if found := queries.find_person(session, person_id):
+            return found
+    raise NotFound()
