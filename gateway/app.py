@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from gateway import docs, health
 from gateway.bodies import Bodies
 from gateway.caller import Backend
+from gateway.captchas import Captchas
 from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
@@ -31,7 +32,7 @@ def make_backend(settings: GatewaySettings) -> Backend:
         max_pending=settings.max_pending_calls,
     )
     sessions = Sessions(rpc, signer, Verifier(settings.trusted_keys_dir), settings.passport_cache)
-    return Backend(rpc, signer, sessions, OneTimeCodes(signer.key))
+    return Backend(rpc, signer, sessions, OneTimeCodes(signer.key), Captchas(signer.key))
 
 
 def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:

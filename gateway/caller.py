@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from gateway.captchas import Captchas
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.tokens import OneTimeCodes
@@ -28,6 +29,7 @@ class Backend:
     signer: Signer
     sessions: Sessions
     codes: OneTimeCodes
+    captchas: Captchas
 
     @staticmethod
     def of(request: Request) -> "Backend":

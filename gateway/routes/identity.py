@@ -4,60 +4,104 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Request, Response
+from pydantic import StringConstraints
 
-from gateway.caller import Reader, Stranger, Writer, WritingStranger
-from gateway.openapi import OF_ALL, OF_WRITES, problems, reading, writing
+from gateway.caller import Backend, Reader, Stranger, Writer, WritingStranger
+from gateway.captchas import Captcha
+from gateway.openapi import OF_ALL, OF_WRITES, Responses, problems, reading, writing
 from gateway.paging import LINK, Pages
-from gateway.routes import make_router
+from gateway.problems import MalformedPrecondition, PreconditionRequired
+from gateway.routes import PREFIX, make_router
 from gateway.tokens import digest_of, new_session_token
-from services.contracts.base import Nothing, Page, PageQuery, View
+from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
+from services.contracts.base import Command, Nothing, Page, PageQuery, Password, View
 from services.contracts.errors import (
     AboveYourRights,
+    AccountLocked,
+    CaptchaRequired,
     DeadlinePassed,
     HasPassword,
     InvalidCursor,
+    LastAdministrator,
     LoginTaken,
+    ManagedDepartmentsMissing,
     NameTaken,
     NotFound,
+    OwnAccount,
     PasswordRefused,
     SetupClosed,
     SetupSecretWrong,
+    UserNotActive,
+    VersionConflict,
     WrongCredentials,
 )
 from services.contracts.identity import (
     ADD_AGENCY,
     ADD_DEPARTMENT,
     ADD_USER,
+    ASK_LOGIN,
     CHANGE_PASSWORD,
+    DISABLE_USER,
     END_SESSION,
     INVITE_USER,
     LIST_AGENCIES,
     LIST_DEPARTMENTS,
     LIST_USERS,
     OPEN_SESSION,
+    RESET_PASSWORD,
+    RESTORE_USER,
     SET_UP,
     SETUP_STATE,
     SHOW_PROFILE,
+    SHOW_USER,
+    UPDATE_USER,
     AddAgency,
     AddDepartment,
     AddUser,
     AgencyView,
+    AskLogin,
     ChangePassword,
-    Credentials,
     DepartmentView,
+    DisableUser,
     EndSession,
     InviteUser,
     ListDepartments,
+    ListUsers,
+    Login,
+    LoginAvailability,
     OpenSession,
     ProfileView,
+    ResetPassword,
+    RestoreUser,
     SessionView,
     SetUp,
     SetupState,
+    ShowPerson,
+    UpdateUser,
+    UserChanges,
     UserView,
 )
 
 router = make_router("identity")
+
+TAGGED: Responses = {200: {"headers": ETAG}}
+ADDED: Responses = {201: {"headers": LOCATION | ETAG}}
+
+
+class SolvedCaptcha(Command):
+    """The id that `POST /v1/captchas` gave, and what is to be read in its image; capitals do not matter."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_=-]{1,500}$")]
+    answer: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+
+
+class LogIn(Command):
+    """A login with its password, or with a one-time code before there is one, typed as it was given."""
+
+    login: Login
+    password: Password
+    captcha: SolvedCaptcha | None = None
 
 
 class OpenedSession(View):
@@ -89,16 +133,23 @@ async def set_up(body: SetUp, caller: WritingStranger) -> UserView:
     return await caller.ask(SET_UP, body)
 
 
+@router.post("/captchas", status_code=201, summary="Draw a captcha, good for 5 minutes", responses=problems(*OF_ALL))
+async def draw_captcha(request: Request) -> Captcha:
+    return await Backend.of(request).captchas.draw()
+
+
 @router.post(
     "/sessions",
     status_code=201,
     summary="Log in",
-    description="Takes no Idempotency-Key: each request opens a session of its own.",
-    responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials),
+    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes a login, "
+    "whether or not anybody has it, needs a solved captcha; each counts for one try.",
+    responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials, CaptchaRequired, AccountLocked),
 )
-async def open_session(body: Credentials, caller: Stranger) -> OpenedSession:
+async def open_session(body: LogIn, caller: Stranger) -> OpenedSession:
+    captcha_id = caller.backend.captchas.check(body.captcha.id, body.captcha.answer) if body.captcha else None
     token = new_session_token()
-    message = OpenSession(login=body.login, password=body.password, token_digest=digest_of(token))
+    message = OpenSession(login=body.login, password=body.password, token_digest=digest_of(token), captcha_id=captcha_id)
     return OpenedSession(token=token, session=await caller.ask(OPEN_SESSION, message))
 
 
@@ -145,23 +196,95 @@ async def list_departments(query: Annotated[ListDepartments, Query()], caller: R
     return pages.linked(await caller.ask(LIST_DEPARTMENTS, query))
 
 
-@router.post("/users", status_code=201, summary="Add a user", responses=writing(NotFound, LoginTaken, AboveYourRights))
-async def add_user(body: AddUser, caller: Writer) -> UserView:
-    return await caller.ask(ADD_USER, body)
+@router.get("/logins/{login}", summary="Whether a login is still free", responses=reading(NotFound))
+async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAvailability:
+    return await caller.ask(ASK_LOGIN, AskLogin(login=login))
+
+
+@router.post(
+    "/users",
+    status_code=201,
+    summary="Add a user",
+    responses=writing(NotFound, LoginTaken, AboveYourRights, ManagedDepartmentsMissing) | ADDED,
+)
+async def add_user(body: AddUser, caller: Writer, response: Response, tags: Tags) -> UserView:
+    user = await caller.ask(ADD_USER, body)
+    response.headers["Location"] = f"{PREFIX}/users/{user.id}"
+    return tags.tagged(user)
 
 
 @router.get("/users", summary="List users", responses=reading(InvalidCursor) | LINK)
-async def list_users(query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages) -> Page[UserView]:
+async def list_users(query: Annotated[ListUsers, Query()], caller: Reader, pages: Pages) -> Page[UserView]:
     return pages.linked(await caller.ask(LIST_USERS, query))
+
+
+@router.get(
+    "/users/{user_id}",
+    summary="Show a user",
+    description="The version counts what administrators change; log-ins and the own choice of a password it does not.",
+    responses=reading(NotFound) | TAGGED,
+)
+async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
+    return tags.tagged(await caller.ask(SHOW_USER, ShowPerson(user_id=user_id)))
+
+
+@router.patch(
+    "/users/{user_id}",
+    summary="Change a user's name, department or rights",
+    responses=writing(
+        NotFound,
+        AboveYourRights,
+        ManagedDepartmentsMissing,
+        LastAdministrator,
+        VersionConflict,
+        PreconditionRequired,
+        MalformedPrecondition,
+    )
+    | TAGGED,
+    openapi_extra=IF_MATCH,
+)
+async def update_user(user_id: UUID, body: UserChanges, caller: Writer, version: ExpectedVersion, tags: Tags) -> UserView:
+    changes = body.model_dump(exclude_unset=True)
+    return tags.tagged(await caller.ask(UPDATE_USER, UpdateUser(user_id=user_id, expected_version=version, **changes)))
+
+
+@router.post(
+    "/users/{user_id}/disable",
+    summary="Shut a user's account, on leaving; ends his sessions",
+    responses=writing(NotFound, AboveYourRights, OwnAccount, LastAdministrator) | TAGGED,
+)
+async def disable_user(user_id: UUID, caller: Writer, tags: Tags) -> UserView:
+    return tags.tagged(await caller.ask(DISABLE_USER, DisableUser(user_id=user_id)))
+
+
+@router.post(
+    "/users/{user_id}/restore",
+    summary="Open a locked or disabled account again",
+    responses=writing(NotFound, AboveYourRights) | TAGGED,
+)
+async def restore_user(user_id: UUID, caller: Writer, tags: Tags) -> UserView:
+    return tags.tagged(await caller.ask(RESTORE_USER, RestoreUser(user_id=user_id)))
 
 
 @router.post(
     "/users/{user_id}/one-time-code",
     status_code=201,
     summary="Give a user without a password a one-time code",
-    responses=writing(NotFound, AboveYourRights, HasPassword),
+    responses=writing(NotFound, AboveYourRights, HasPassword, UserNotActive),
 )
 async def invite_user(user_id: UUID, caller: Writer) -> OneTimeCode:
     code = caller.backend.codes.code(caller.user_id, caller.command_id, user_id)
     invitation = await caller.ask(INVITE_USER, InviteUser(user_id=user_id, code_digest=digest_of(code)))
+    return OneTimeCode(code=code, expires_at=invitation.expires_at)
+
+
+@router.post(
+    "/users/{user_id}/password-reset",
+    status_code=201,
+    summary="Forget a user's password, end his sessions and give a one-time code",
+    responses=writing(NotFound, AboveYourRights, OwnAccount, LastAdministrator, UserNotActive),
+)
+async def reset_password(user_id: UUID, caller: Writer) -> OneTimeCode:
+    code = caller.backend.codes.code(caller.user_id, f"reset {caller.command_id}", user_id)
+    invitation = await caller.ask(RESET_PASSWORD, ResetPassword(user_id=user_id, code_digest=digest_of(code)))
     return OneTimeCode(code=code, expires_at=invitation.expires_at)

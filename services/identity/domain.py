@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.contracts.errors import AboveYourRights, PasswordRefused
+from services.contracts.errors import AboveYourRights, LastAdministrator, ManagedDepartmentsMissing, OwnAccount, PasswordRefused
 from services.contracts.permissions import BEFORE_OWN_PASSWORD, Grants, Scope, union_of
+
+ADMINISTRATOR, MANAGER = "subsystem_admin", "manager"
 
 # NIST 800-63B asks for 8 and recommends more where the password is the only factor.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
@@ -13,6 +15,11 @@ MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
 IDLE_LIMIT, SESSION_LIMIT = timedelta(minutes=30), timedelta(hours=12)
 CODE_LIMIT = timedelta(hours=72)
 USED_RESOLUTION = timedelta(minutes=1)
+
+# OWASP ASVS 5.0, 6.3.1 asks for a control against guessing that cannot be used to lock somebody out: after this many failures
+# within this time a log-in takes a solved captcha. NIST 800-63B-4, 3.2.2 allows 100 failures in a row, however slow.
+FREE_FAILURES, FAILURES_WINDOW, FAILURES_IN_A_ROW = 5, timedelta(minutes=15), 100
+FAILURES_KEPT = CAPTCHAS_KEPT = timedelta(days=1)
 
 
 def check_password(password: str, *, login: str, display_name: str) -> None:
@@ -37,6 +44,44 @@ def check_grant(scope: Scope, role: str, *, agency_id: UUID, own_agency_id: UUID
         raise AboveYourRights(reason="the department is of another agency")
     if role == "subsystem_admin" and (scope is not Scope.ALL or not is_headquarters):
         raise AboveYourRights(reason="only headquarters has subsystem administrators")
+
+
+def check_not_oneself(caller_id: UUID, user_id: UUID) -> None:
+    """Raises OwnAccount: who could do this to himself could shut himself out, or pass by his own password."""
+    if caller_id == user_id:
+        raise OwnAccount()
+
+
+def check_managed_departments(role: str, departments: list[UUID], *, of_the_agency: set[UUID]) -> None:
+    """Raises ManagedDepartmentsMissing with the reason; `of_the_agency` are those that the user's agency has."""
+    if role == MANAGER and not departments:
+        raise ManagedDepartmentsMissing(reason="a manager oversees at least one department")
+    if role != MANAGER and departments:
+        raise ManagedDepartmentsMissing(reason="only managers oversee departments")
+    if not of_the_agency.issuperset(departments):
+        raise ManagedDepartmentsMissing(reason="a department is not of the user's agency")
+
+
+def check_administrator_remains(*, others: int) -> None:
+    """Raises LastAdministrator when nobody else could administer the subsystem; `others` can all log in."""
+    if not others:
+        raise LastAdministrator()
+
+
+def active_since(*, created_at: datetime, last_login_at: datetime | None, restored_at: datetime | None) -> datetime:
+    """From when a user's inactivity counts."""
+    return max(moment for moment in (created_at, last_login_at, restored_at) if moment)
+
+
+def inactivity_limit(now: datetime, days: int) -> datetime:
+    """Who has been active after this is not inactive."""
+    return now - timedelta(days=days)
+
+
+def needs_captcha(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
+    """Whether a log-in takes a solved captcha after these failures; `recent` holds at most the last FREE_FAILURES of them."""
+    is_quick = len(recent) >= FREE_FAILURES and now - min(recent) < FAILURES_WINDOW
+    return is_quick or in_a_row >= FAILURES_IN_A_ROW
 
 
 def is_live(now: datetime, *, used_at: datetime, expires_at: datetime, ended_at: datetime | None) -> bool:

@@ -12,13 +12,20 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True), list[str]: ARRAY(Text)}  # noqa: RUF012 SQLAlchemy's way
+    type_annotation_map = {  # noqa: RUF012 SQLAlchemy's way
+        str: Text,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        list[UUID]: ARRAY(Uuid),
+        list[datetime]: ARRAY(DateTime(timezone=True)),
+    }
 
 
 class Agency(Base):
@@ -64,10 +71,13 @@ class Person(Base):
         CheckConstraint("cardinality(roles) > 0", name="person_roles_check"),
         CheckConstraint("password_hash LIKE '$argon2id$%'", name="person_password_hash_check"),
         CheckConstraint("version > 0", name="person_version_check"),
+        CheckConstraint("status IN ('active', 'locked', 'disabled')", name="person_status_check"),
+        CheckConstraint("('manager' = ANY (roles)) = (cardinality(managed_department_ids) > 0)", name="person_managed_check"),
         ForeignKeyConstraint(
             ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="person_department_fkey"
         ),
         Index("person_agency", "agency_id", "id"),
+        Index("person_department", "department_id", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -75,8 +85,12 @@ class Person(Base):
     display_name: Mapped[str]
     agency_id: Mapped[UUID]
     department_id: Mapped[UUID]
+    managed_department_ids: Mapped[list[UUID]]
     roles: Mapped[list[str]]
+    status: Mapped[str]
     password_hash: Mapped[str | None]
+    last_login_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
 
@@ -104,3 +118,26 @@ class Session(Base):
     used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class LoginFailures(Base):
+    __tablename__ = "login_failures"
+    __table_args__ = (
+        CheckConstraint("cardinality(recent) BETWEEN 1 AND 5", name="login_failures_recent_check"),
+        CheckConstraint("in_a_row > 0", name="login_failures_in_a_row_check"),
+        Index("login_failures_age", "last_at"),
+    )
+
+    login_digest: Mapped[str] = mapped_column(primary_key=True)
+    recent: Mapped[list[datetime]]
+    in_a_row: Mapped[int]
+    last_at: Mapped[datetime]
+
+
+class UsedCaptcha(Base):
+    __tablename__ = "used_captcha"
+    __table_args__ = (Index("used_captcha_age", "used_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_digest: Mapped[str]
+    used_at: Mapped[datetime]

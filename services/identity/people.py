@@ -1,4 +1,7 @@
-"""Agencies, departments and users: how one is made, with its event, and how it is shown."""
+"""Agencies, departments and users: how one is made and changed, with its event, and how it is shown."""
+
+from typing import Any, Literal
+from uuid import UUID
 
 from services.contracts import identity as contract
 from services.identity import domain
@@ -40,30 +43,58 @@ def add_department(work: Work, agency: Agency, name: str, parent: Department | N
     return department
 
 
-def add_person(work: Work, department: Department, login: str, display_name: str, role: str, password_hash: str | None) -> Person:
+def add_person(
+    work: Work,
+    department: Department,
+    *,
+    login: str,
+    display_name: str,
+    role: str,
+    managed_department_ids: list[UUID] | None = None,
+    password_hash: str | None = None,
+) -> Person:
     person = Person(
         id=new_id(),
         login=login,
         display_name=display_name,
         agency_id=department.agency_id,
         department_id=department.id,
+        managed_department_ids=managed_department_ids or [],
         roles=[role],
+        status="active",
         password_hash=password_hash,
         version=1,
         created_at=work.now,
     )
     work.session.add(person)
     work.session.flush()
-    event = contract.UserAdded(
-        user_id=person.id,
-        login=login,
-        display_name=display_name,
-        agency_id=person.agency_id,
-        department_id=person.department_id,
-        roles=person.roles,
-    )
+    event = contract.UserAdded(**state_of(person))
     work.emit(event, aggregate_id=person.id, version=1, agency_id=person.agency_id)
     return person
+
+
+Change = Literal["updated", "locked", "disabled", "restored", "password_reset"]
+
+
+def tell_change(work: Work, person: Person, change: Change) -> None:
+    """Counts and tells what was changed of a person whose row this transaction has locked."""
+    person.version += 1
+    event = contract.UserChanged(**state_of(person), change=change)
+    work.emit(event, aggregate_id=person.id, version=person.version, agency_id=person.agency_id)
+
+
+def state_of(person: Person) -> dict[str, Any]:
+    """What the events of a person carry: all that others may know of him."""
+    return {
+        "user_id": person.id,
+        "login": person.login,
+        "display_name": person.display_name,
+        "agency_id": person.agency_id,
+        "department_id": person.department_id,
+        "managed_department_ids": person.managed_department_ids,
+        "roles": person.roles,
+        "status": person.status,
+    }
 
 
 def agency_view(agency: Agency) -> contract.AgencyView:
@@ -83,10 +114,14 @@ def department_view(department: Department) -> contract.DepartmentView:
 def user_view(person: Person) -> contract.UserView:
     return contract.UserView(
         id=person.id,
+        version=person.version,
         login=person.login,
         display_name=person.display_name,
         agency_id=person.agency_id,
         department_id=person.department_id,
+        managed_department_ids=person.managed_department_ids,
         roles=person.roles,
+        status=person.status,
         has_password=person.password_hash is not None,
+        last_login_at=person.last_login_at,
     )

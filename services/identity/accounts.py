@@ -1,0 +1,129 @@
+"""What becomes of a user's account: codes, lock, end, return."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.contracts import identity as contract
+from services.contracts.base import Nothing
+from services.contracts.errors import HasPassword, UserNotActive
+from services.identity import domain, queries
+from services.identity.access import found, lock_administered
+from services.identity.inactivity import check_administrator_remains, is_overdue
+from services.identity.models import Person, Session
+from services.identity.people import tell_change, user_view
+from services.plumbing.call import Call
+from services.plumbing.chores import Chore, every
+from services.plumbing.clock import business_time
+from services.plumbing.rpc import serves
+from services.plumbing.service import Service
+from services.plumbing.work import Work
+
+LOCKED_AT_ONCE = 500
+
+
+class Accounts(Service):
+    @serves(contract.INVITE_USER)
+    def invite_user(self, command: contract.InviteUser, call: Call) -> contract.Invitation:
+        with call.transaction() as work:
+            person = lock_administered(work, call, command.user_id)
+            if person.password_hash is not None:
+                raise HasPassword()
+            self.check_active(work, person)
+            queries.end_sessions(work.session, work.now, Session.person_id == person.id, Session.by_code.is_(True))
+            expires_at = give_code(work, person, command.code_digest)
+            given = {"one_time_code": "given", "expires_at": expires_at.isoformat()}
+            work.audit(person.id, agency_id=person.agency_id, new=given)
+            return work.answer(contract.Invitation(user_id=person.id, expires_at=expires_at))
+
+    @serves(contract.RESET_PASSWORD)
+    def reset_password(self, command: contract.ResetPassword, call: Call) -> contract.Invitation:
+        with call.transaction() as work:
+            person = self.lock_another(work, call, command.user_id)
+            self.check_active(work, person)
+            # An administrator without a password is none until he has used his code.
+            check_administrator_remains(work, person, self.inactive_days)
+            person.password_hash = None
+            end_all_sessions(work, person)
+            expires_at = give_code(work, person, command.code_digest)
+            tell_change(work, person, "password_reset")
+            given = {"password": "reset", "one_time_code": "given", "expires_at": expires_at.isoformat()}
+            work.audit(person.id, agency_id=person.agency_id, new=given)
+            return work.answer(contract.Invitation(user_id=person.id, expires_at=expires_at))
+
+    @serves(contract.DISABLE_USER)
+    def disable_user(self, command: contract.DisableUser, call: Call) -> contract.UserView:
+        with call.transaction() as work:
+            person = self.lock_another(work, call, command.user_id)
+            check_administrator_remains(work, person, self.inactive_days)
+            old = user_view(person)
+            if person.status != "disabled":
+                person.status = "disabled"
+                end_all_sessions(work, person)
+                queries.drop_code(work.session, person.id)
+                tell_change(work, person, "disabled")
+            work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
+            return work.answer(user_view(person))
+
+    @serves(contract.RESTORE_USER)
+    def restore_user(self, command: contract.RestoreUser, call: Call) -> contract.UserView:
+        with call.transaction() as work:
+            person = lock_administered(work, call, command.user_id)
+            old = user_view(person)
+            if person.status != "active" or is_overdue(work.session, person, work.now, self.inactive_days):
+                person.status, person.restored_at = "active", work.now
+                tell_change(work, person, "restored")
+            work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
+            return work.answer(user_view(person))
+
+    @serves(contract.LOCK_USER)
+    def lock_user(self, command: contract.LockUser, call: Call) -> Nothing:
+        with call.transaction() as work:
+            person = found(queries.lock_person(work.session, command.user_id))
+            if domain.ADMINISTRATOR in person.roles:
+                queries.lock_administrators(work.session)
+            old = user_view(person)
+            if is_overdue(work.session, person, work.now, self.inactive_days):
+                person.status = "locked"
+                end_all_sessions(work, person)
+                tell_change(work, person, "locked")
+            work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
+            return work.answer(Nothing())
+
+    @every(seconds=3600)
+    def lock_the_inactive(self, chore: Chore) -> None:
+        """Asks once a day for each: the last administrator, who stays, may not be the last one tomorrow."""
+        with chore.reading() as session:
+            now = business_time(session)
+            limit = domain.inactivity_limit(now, chore.settings.inactive_days)
+            inactive = queries.list_inactive(session, limit, LOCKED_AT_ONCE)
+        for user_id, version in inactive:
+            key = f"lock/{user_id}/{version}/{now.date()}"
+            chore.ask(contract.LOCK_USER, contract.LockUser(user_id=user_id), key=key)
+
+    @property
+    def inactive_days(self) -> int:
+        days: int = self.plumbing.settings.inactive_days
+        return days
+
+    def lock_another(self, work: Work, call: Call, user_id: UUID) -> Person:
+        """As `lock_administered`; raises OwnAccount besides."""
+        domain.check_not_oneself(call.user_id, user_id)
+        return lock_administered(work, call, user_id)
+
+    def check_active(self, work: Work, person: Person) -> None:
+        """Raises UserNotActive: a code for an account that stays shut would only seem to help."""
+        if person.status != "active":
+            raise UserNotActive(user_status=person.status)
+        if is_overdue(work.session, person, work.now, self.inactive_days):
+            raise UserNotActive(user_status="locked")
+
+
+def give_code(work: Work, person: Person, digest: str) -> datetime:
+    """In the place of an older one; until when it is good."""
+    expires_at = work.now + domain.CODE_LIMIT
+    queries.put_code(work.session, person.id, digest, expires_at)
+    return expires_at
+
+
+def end_all_sessions(work: Work, person: Person) -> None:
+    queries.end_sessions(work.session, work.now, Session.person_id == person.id)

@@ -1,0 +1,29 @@
+"""Who has been away for long, and who must stay for the system to have an administrator."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session as DatabaseSession
+
+from services.identity import domain, queries
+from services.identity.models import Person
+from services.plumbing.work import Work
+
+
+def is_overdue(session: DatabaseSession, person: Person, now: datetime, days: int) -> bool:
+    """Whether an active person has been inactive for so many days, and is not the last administrator.
+
+    Administrators who are all inactive are all the last one: the first who comes back lets the others be locked.
+    """
+    since = domain.active_since(created_at=person.created_at, last_login_at=person.last_login_at, restored_at=person.restored_at)
+    limit = domain.inactivity_limit(now, days)
+    if person.status != "active" or since > limit:
+        return False
+    return domain.ADMINISTRATOR not in person.roles or queries.count_other_administrators(session, person.id, limit) > 0
+
+
+def check_administrator_remains(work: Work, person: Person, days: int) -> None:
+    """Before a person stops being an administrator who can log in. Raises LastAdministrator; one at a time asks."""
+    if domain.ADMINISTRATOR in person.roles and person.status == "active":
+        queries.lock_administrators(work.session)
+        limit = domain.inactivity_limit(work.now, days)
+        domain.check_administrator_remains(others=queries.count_other_administrators(work.session, person.id, limit))

@@ -1,0 +1,136 @@
+"""The decisions of identity."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from services.contracts.errors import AboveYourRights, LastAdministrator, ManagedDepartmentsMissing, OwnAccount, PasswordRefused
+from services.contracts.permissions import BEFORE_OWN_PASSWORD, ROLES, Scope, union_of
+from services.identity.domain import (
+    FAILURES_IN_A_ROW,
+    active_since,
+    check_administrator_remains,
+    check_grant,
+    check_managed_departments,
+    check_not_oneself,
+    check_password,
+    grants_of,
+    inactivity_limit,
+    is_live,
+    needs_captcha,
+    prefixed,
+)
+
+ME, COLLEAGUE = UUID(int=1), UUID(int=2)
+OURS, THEIRS = UUID(int=10), UUID(int=11)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_department_carries_its_agencys_name_once() -> None:
+    assert prefixed("扬州代理", "一部") == "扬州代理一部"
+    assert prefixed("扬州代理", "扬州代理一部") == "扬州代理一部"
+
+
+@pytest.mark.parametrize("password", ["elevenchars", "aaaaaaaaaaaaaaaa", "zhang.san forever", "this is a Password 1"])
+def test_a_weak_password_is_refused_with_the_reason(password: str) -> None:
+    with pytest.raises(PasswordRefused) as refused:
+        check_password(password, login="zhang.san", display_name="张三")
+    assert refused.value.details["reason"]
+
+
+@pytest.mark.parametrize("password", ["all lower case letters", "七個字不夠但這裡有十二個字", "🐟🐠🐡🦈🐙🦑🦐🦞🦀🐚🐬🐳"])
+def test_a_long_password_needs_no_kinds_of_characters(password: str) -> None:
+    check_password(password, login="zhang.san", display_name="张三")
+
+
+def test_nobody_grants_in_another_agency_or_above_it() -> None:
+    check_grant(Scope.AGENCY, "rep", agency_id=OURS, own_agency_id=OURS, is_headquarters=False)
+    check_grant(Scope.ALL, "subsystem_admin", agency_id=OURS, own_agency_id=OURS, is_headquarters=True)
+    with pytest.raises(AboveYourRights):
+        check_grant(Scope.AGENCY, "rep", agency_id=THEIRS, own_agency_id=OURS, is_headquarters=False)
+    with pytest.raises(AboveYourRights):
+        check_grant(Scope.AGENCY, "subsystem_admin", agency_id=OURS, own_agency_id=OURS, is_headquarters=True)
+    with pytest.raises(AboveYourRights):
+        check_grant(Scope.ALL, "subsystem_admin", agency_id=THEIRS, own_agency_id=OURS, is_headquarters=False)
+
+
+def live(now: datetime, *, ended: datetime | None = None, used: datetime = NOON) -> bool:
+    return is_live(now, used_at=used, expires_at=NOON + timedelta(hours=12), ended_at=ended)
+
+
+def test_a_session_lives_thirty_idle_minutes_and_twelve_hours() -> None:
+    second = timedelta(seconds=1)
+    assert live(NOON + timedelta(minutes=30) - second)
+    assert not live(NOON + timedelta(minutes=30))
+    assert live(NOON + timedelta(hours=12) - second, used=NOON + timedelta(hours=12) - 2 * second)
+    assert not live(NOON + timedelta(hours=12), used=NOON + timedelta(hours=12) - second)
+    assert not live(NOON + second, ended=NOON)
+
+
+def test_before_the_own_password_nothing_else_is_permitted() -> None:
+    assert grants_of(["subsystem_admin"], by_code=True) == BEFORE_OWN_PASSWORD
+    assert grants_of(["rep"], by_code=False) == ROLES["rep"]
+
+
+def test_of_several_roles_the_widest_scope_counts() -> None:
+    assert union_of(["rep", "supervisor"])["customer:read"] is Scope.DEPARTMENT
+    assert union_of(["supervisor", "rep"])["customer:read"] is Scope.DEPARTMENT
+
+
+def test_managers_and_nobody_else_oversee_departments() -> None:
+    check_managed_departments("manager", [OURS], of_the_agency={OURS})
+    check_managed_departments("rep", [], of_the_agency=set())
+
+
+@pytest.mark.parametrize(
+    ("role", "departments", "reason"),
+    [
+        ("manager", [], "a manager oversees at least one department"),
+        ("supervisor", [OURS], "only managers oversee departments"),
+        ("manager", [OURS, THEIRS], "a department is not of the user's agency"),
+    ],
+)
+def test_wrong_managed_departments_are_refused_with_the_reason(role: str, departments: list[UUID], reason: str) -> None:
+    with pytest.raises(ManagedDepartmentsMissing) as refused:
+        check_managed_departments(role, departments, of_the_agency={OURS})
+    assert refused.value.details == {"reason": reason}
+
+
+def test_some_things_are_for_another_administrator_to_do() -> None:
+    check_not_oneself(ME, COLLEAGUE)
+    with pytest.raises(OwnAccount):
+        check_not_oneself(ME, ME)
+
+
+def test_one_administrator_remains() -> None:
+    check_administrator_remains(others=1)
+    with pytest.raises(LastAdministrator):
+        check_administrator_remains(others=0)
+
+
+def test_inactivity_counts_from_the_latest_of_adding_log_in_and_restoring() -> None:
+    later, latest = NOON + timedelta(days=1), NOON + timedelta(days=2)
+    assert active_since(created_at=NOON, last_login_at=None, restored_at=None) == NOON
+    assert active_since(created_at=NOON, last_login_at=later, restored_at=None) == later
+    assert active_since(created_at=NOON, last_login_at=latest, restored_at=later) == latest
+    assert active_since(created_at=NOON, last_login_at=later, restored_at=latest) == latest
+    assert inactivity_limit(latest, 2) == NOON
+
+
+def failed(*minutes_ago: float, in_a_row: int = 0) -> bool:
+    recent = [NOON - timedelta(minutes=ago) for ago in minutes_ago]
+    return needs_captcha(NOON, recent=recent, in_a_row=in_a_row or len(recent))
+
+
+def test_five_failures_within_a_quarter_of_an_hour_ask_for_a_captcha() -> None:
+    assert not failed()
+    assert not failed(4, 3, 2, 1)
+    assert failed(14.9, 3, 2, 1, 0)
+    assert not failed(15, 3, 2, 1, 0)
+
+
+def test_slow_guessing_asks_for_a_captcha_at_last() -> None:
+    hourly = [300, 240, 180, 120, 60]
+    assert not failed(*hourly, in_a_row=FAILURES_IN_A_ROW - 1)
+    assert failed(*hourly, in_a_row=FAILURES_IN_A_ROW)
