@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, PrimaryKeyConstraint, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -18,14 +18,18 @@ class ContactNote(Base):
     __table_args__ = (
         CheckConstraint("maturity >= 0", name="contact_note_maturity_check"),
         CheckConstraint("is_effective = (maturity > 0 AND NOT not_reached AND NOT busy)", name="contact_note_effective"),
+        CheckConstraint("holding > 0", name="contact_note_holding_check"),
         Index("contact_note_customer", "customer_id", "id"),
+        Index("contact_note_holding", "customer_id", "holding", "written_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     customer_id: Mapped[UUID]
+    holding: Mapped[int | None]
     agency_id: Mapped[UUID]
     department_id: Mapped[UUID]
     author_id: Mapped[UUID]
+    author_name: Mapped[str]
     method: Mapped[str]
     content: Mapped[str]
     maturity: Mapped[int]
@@ -36,12 +40,34 @@ class ContactNote(Base):
     written_at: Mapped[datetime]
 
 
+class FollowUp(Base):
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        PrimaryKeyConstraint("customer_id", "agency_id"),
+        CheckConstraint("holding > 0", name="follow_up_holding_check"),
+        CheckConstraint("verdict IN ('met', 'late', 'missed')", name="follow_up_verdict_check"),
+        CheckConstraint("(verdict IS NULL) = (due IS NULL)", name="follow_up_closed"),
+        CheckConstraint("NOT is_forfeited OR verdict = 'missed'", name="follow_up_forfeited"),
+    )
+
+    customer_id: Mapped[UUID]
+    agency_id: Mapped[UUID]
+    holding: Mapped[int]
+    owner_id: Mapped[UUID]
+    first_note_at: Mapped[datetime | None]
+    last_note_at: Mapped[datetime | None]
+    due: Mapped[datetime | None]
+    verdict: Mapped[str | None]
+    is_forfeited: Mapped[bool]
+
+
 class LogEntry(Base):
     __tablename__ = "log_entry"
     __table_args__ = (
-        UniqueConstraint("aggregate_id", "version", name="log_entry_version_key"),
+        UniqueConstraint("source", "aggregate_id", "version", name="log_entry_version_key"),
         UniqueConstraint("source", "position", name="log_entry_position_key"),
         Index("log_entry_agency", "agency_id", "id"),
+        Index("log_entry_aggregate", "aggregate_id", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

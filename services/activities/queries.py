@@ -1,32 +1,50 @@
 """SQL of activities."""
 
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.activities.models import ContactNote, LogEntry
+from services.activities.models import ContactNote, FollowUp, LogEntry
 from services.contracts.base import Envelope
 
 
 def list_notes(
-    session: Session, customer_id: UUID, visible: ColumnElement[bool], after: UUID | None, limit: int
+    session: Session, customer_id: UUID, visible: ColumnElement[bool], before: UUID | None, limit: int
 ) -> list[ContactNote]:
     query = select(ContactNote).where(ContactNote.customer_id == customer_id, visible)
     query = query.order_by(ContactNote.id.desc()).limit(limit)
-    return list(session.scalars(query.where(ContactNote.id < after) if after else query))
+    return list(session.scalars(query.where(ContactNote.id < before) if before else query))
 
 
 def list_log(
-    session: Session, visible: ColumnElement[bool], aggregate_id: UUID | None, after: UUID | None, limit: int
+    session: Session, visible: ColumnElement[bool], aggregate_id: UUID | None, before: UUID | None, limit: int
 ) -> list[LogEntry]:
     query = select(LogEntry).where(visible).order_by(LogEntry.id.desc()).limit(limit)
     if aggregate_id:
         query = query.where(LogEntry.aggregate_id == aggregate_id)
-    return list(session.scalars(query.where(LogEntry.id < after) if after else query))
+    return list(session.scalars(query.where(LogEntry.id < before) if before else query))
 
 
 def add_to_log(session: Session, envelope: Envelope) -> None:
-    values: dict[str, Any] = envelope.model_dump()
-    session.add(LogEntry(**values))
+    session.execute(insert(LogEntry).values(**envelope.model_dump()).on_conflict_do_nothing(index_elements=["id"]))
+
+
+def lock_follow_up(session: Session, *, customer_id: UUID, agency_id: UUID, holding: int, owner_id: UUID) -> FollowUp:
+    """The customer's row, made when there is none, and renewed when it is of an older holding; it may be of a newer one."""
+    row = insert(FollowUp).values(
+        customer_id=customer_id, agency_id=agency_id, holding=holding, owner_id=owner_id, is_forfeited=False
+    )
+    keep = row.on_conflict_do_update(index_elements=["customer_id", "agency_id"], set_={"holding": FollowUp.holding})
+    found = session.scalars(keep.returning(FollowUp), execution_options={"populate_existing": True}).one()
+    if found.holding < holding:
+        found.holding, found.owner_id, found.is_forfeited = holding, owner_id, False
+        found.first_note_at = found.last_note_at = found.due = found.verdict = None
+    return found
+
+
+def first_note_at(session: Session, customer_id: UUID, holding: int) -> datetime | None:
+    query = select(func.min(ContactNote.written_at))
+    return session.scalar(query.where(ContactNote.customer_id == customer_id, ContactNote.holding == holding))

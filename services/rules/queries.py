@@ -1,64 +1,116 @@
-"""SQL of rules."""
+"""SQL of rules: who holds what, contacts, and the figures made of them. Deadlines and policies have files of their own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import distinct, func, select, text
+from sqlalchemy import ColumnElement, Row, and_, distinct, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.rules.models import Contact, Holding
+from services.contracts.permissions import HOLDERS
+from services.directory.models import Person
+from services.rules.models import Contact, Deadline, Holding
+
+LOCK_CUSTOMER = text("SELECT pg_advisory_xact_lock(hashtextextended('customer ' || :customer_id, 0))")
 
 
-def note_holding(session: Session, customer_id: UUID, version: int, owner_id: UUID, is_key: bool) -> None:
+def lock_customer(session: Session, customer_id: UUID) -> None:
+    """So that two handlers see each other's facts, however close they come."""
+    session.execute(LOCK_CUSTOMER, {"customer_id": str(customer_id)})
+
+
+def note_holding(session: Session, customer_id: UUID, version: int, **state: Any) -> None:
     """Takes over a customer's state unless a newer one is known."""
-    row = insert(Holding).values(customer_id=customer_id, version=version, owner_id=owner_id, is_key=is_key)
-    newer = {"version": row.excluded.version, "owner_id": row.excluded.owner_id, "is_key": row.excluded.is_key}
+    row = insert(Holding).values(customer_id=customer_id, version=version, **state)
+    newer = {name: row.excluded[name] for name in ("version", *state)}
     session.execute(
         row.on_conflict_do_update(index_elements=[Holding.customer_id], set_=newer, where=Holding.version < row.excluded.version)
     )
 
 
-NOTE_ENTRY = text(
-    """
-    INSERT INTO holding (customer_id, version, owner_id, is_key, entered_by, entered_on)
-    VALUES (:customer_id, :version, :owner_id, :is_key, :owner_id, :day)
-    ON CONFLICT (customer_id) DO UPDATE SET entered_by = excluded.entered_by, entered_on = excluded.entered_on
-    """
-)
+ENTERED = text("UPDATE holding SET entered_by = :person_id, entered_on = :day WHERE customer_id = :customer_id")
 
 
-def note_entry(session: Session, customer_id: UUID, version: int, owner_id: UUID, is_key: bool, day: date) -> None:
-    """The first state, unless a newer one is known, and who entered it when: facts that no later version changes."""
-    values = {"customer_id": customer_id, "version": version, "owner_id": owner_id, "is_key": is_key, "day": day}
-    session.execute(NOTE_ENTRY, values)
+def note_entry(session: Session, customer_id: UUID, person_id: UUID, day: date) -> None:
+    """Who entered it when: facts that no later version changes. Its row is there by then."""
+    session.execute(ENTERED, {"customer_id": customer_id, "person_id": person_id, "day": day})
 
 
-def add_contact(session: Session, event_id: UUID, person_id: UUID, customer_id: UUID, day: date, is_effective: bool) -> None:
-    session.add(Contact(event_id=event_id, person_id=person_id, customer_id=customer_id, day=day, is_effective=is_effective))
+def add_contact(session: Session, **values: Any) -> None:
+    session.execute(insert(Contact).values(**values))
+
+
+# --- figures
 
 
 @dataclass(frozen=True)
 class DayFigures:
-    stock: int
-    entered: int
-    new_key_customers: int
-    contacts: int
-    effective_contacts: int
+    """Contacts count distinct customers. `overdue_members` are still held and without a contact after their time."""
+
+    stock: int = 0
+    entered: int = 0
+    new_key_customers: int = 0
+    contacts: int = 0
+    effective_contacts: int = 0
+    open_members: int = 0
+    overdue_members: int = 0
 
 
-def figures_of(session: Session, person_id: UUID, day: date) -> DayFigures:
-    """Contacts count distinct customers."""
-    entered = select(func.count()).select_from(Holding).where(Holding.entered_by == person_id, Holding.entered_on == day)
-    contacts = select(func.count(distinct(Contact.customer_id))).where(Contact.person_id == person_id, Contact.day == day)
-    row = session.execute(
+def figures_of(session: Session, people: Sequence[UUID], day: date, now: datetime) -> dict[UUID, DayFigures]:
+    """The figures of each of these people; by four statements, however many they are."""
+    held = select(Holding.owner_id, func.count().label("stock")).where(Holding.owner_id.in_(people)).group_by(Holding.owner_id)
+    entered = (
         select(
-            select(func.count()).select_from(Holding).where(Holding.owner_id == person_id).scalar_subquery(),
-            entered.scalar_subquery(),
-            entered.where(Holding.is_key).scalar_subquery(),
-            contacts.scalar_subquery(),
-            contacts.where(Contact.is_effective).scalar_subquery(),
+            Holding.entered_by,
+            func.count().label("entered"),
+            func.count().filter(Holding.is_key).label("new_key_customers"),
         )
-    ).one()
-    return DayFigures(*row)
+        .where(Holding.entered_by.in_(people), Holding.entered_on == day)
+        .group_by(Holding.entered_by)
+    )
+    customers = func.count(distinct(Contact.customer_id))
+    contacts = (
+        select(
+            Contact.person_id,
+            customers.label("contacts"),
+            customers.filter(Contact.is_effective).label("effective_contacts"),
+        )
+        .where(Contact.person_id.in_(people), Contact.day == day)
+        .group_by(Contact.person_id)
+    )
+    waiting = and_(Deadline.first_contact_at.is_(None), Deadline.moved_on_at.is_(None), Deadline.due_at <= now)
+    members = (
+        select(
+            Deadline.owner_id,
+            func.count().filter(Deadline.state == "open").label("open_members"),
+            func.count().filter(waiting).label("overdue_members"),
+        )
+        .where(Deadline.owner_id.in_(people), Deadline.state.in_(("open", "missed")), Deadline.received_at.is_not(None))
+        .group_by(Deadline.owner_id)
+    )
+    found: dict[UUID, dict[str, int]] = {person: {} for person in people}
+    for query in (held, entered, contacts, members):
+        for row in session.execute(query):
+            person, *_ = row
+            found[person] |= {name: value for name, value in row._mapping.items() if not isinstance(value, UUID)}
+    return {person: DayFigures(**figures) for person, figures in found.items()}
+
+
+# --- people
+
+IS_HOLDER: ColumnElement[bool] = Person.roles.bool_op("&&")(sorted(HOLDERS))
+"""Whether somebody has a role whose people may hold customers."""
+
+
+def is_within(session: Session, person_id: UUID, scope: ColumnElement[bool]) -> bool:
+    return session.scalar(select(Person.id).where(Person.id == person_id, scope)) is not None
+
+
+def list_holders(session: Session, scope: ColumnElement[bool], after: UUID | None, limit: int) -> Sequence[Row[UUID, str, UUID]]:
+    """Active people who may hold customers, by id: `(id, display_name, department_id)`."""
+    query = select(Person.id, Person.display_name, Person.department_id).where(scope, IS_HOLDER, Person.status == "active")
+    query = query.order_by(Person.id).limit(limit)
+    return session.execute(query.where(Person.id > after) if after else query).all()

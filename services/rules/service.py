@@ -1,46 +1,107 @@
-"""The face of rules."""
+"""The face of rules: limits as policies, the figures of a day against them, and deadlines that are kept or have their effect."""
 
 from services.contracts import rules as contract
-from services.contracts.activities import ContactNoteWritten
-from services.contracts.base import Envelope, Nothing
-from services.contracts.customers import CustomerEntered, CustomerUpdated
+from services.contracts.activities import ContactNoteWritten, DeadlineClosed
+from services.contracts.base import Envelope, Page
+from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerState, CustomerUpdated
+from services.contracts.identity import DepartmentAdded, UserAdded, UserChanged
+from services.directory.models import Person
+from services.directory.queries import take_over
+from services.directory.service import DirectoryService, known_person
 from services.plumbing.call import Call
-from services.plumbing.clock import business_time
+from services.plumbing.chores import Chore, every
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
-from services.plumbing.service import ListeningService
 from services.plumbing.work import Work
-from services.rules import domain, queries
+from services.rules import days, deadlines, domain, policies, queries
+from services.rules.policy_queries import lock_policies
 
 
-class RulesService(ListeningService):
+class RulesService(DirectoryService):
     name = "rules"
 
+    # --- days
+
     @serves(contract.SHOW_DAY)
-    def show_day(self, query: Nothing, call: Call) -> contract.DayView:
-        with call.reading() as session:
-            day = domain.business_day(business_time(session))
-            figures = queries.figures_of(session, call.user_id, day)
-        return contract.DayView(
-            day=day,
-            time_zone=domain.TIME_ZONE,
-            stock=contract.Figure(value=figures.stock, limit=domain.STOCK_LIMIT),
-            entered=contract.Figure(value=figures.entered),
-            contacts=contract.Figure(value=figures.contacts),
-            effective_contacts=contract.Figure(value=figures.effective_contacts, minimum=domain.MIN_EFFECTIVE_CONTACTS),
-            new_key_customers=contract.Figure(value=figures.new_key_customers, minimum=domain.MIN_NEW_KEY_CUSTOMERS),
-        )
+    def show_day(self, query: contract.AskDay, call: Call) -> contract.DayView:
+        return days.show_day(query, call)
 
-    @handles(CustomerEntered)
-    def count_entry(self, event: CustomerEntered, envelope: Envelope, work: Work) -> None:
-        day = domain.business_day(envelope.occurred_at)
-        queries.note_entry(work.session, event.customer_id, envelope.version, event.owner_id, event.is_key, day)
+    @serves(contract.LIST_DAYS)
+    def list_days(self, query: contract.ListDays, call: Call) -> Page[contract.TeamDay]:
+        return days.list_days(query, call)
 
-    @handles(CustomerUpdated)
-    def follow_customer(self, event: CustomerUpdated, envelope: Envelope, work: Work) -> None:
-        queries.note_holding(work.session, event.customer_id, envelope.version, event.owner_id, event.is_key)
+    @handles(CustomerEntered, CustomerUpdated, CustomerMoved)
+    def follow_customer(self, event: CustomerState, envelope: Envelope, work: Work) -> None:
+        queries.lock_customer(work.session, event.customer_id)
+        state = event.model_dump(include={"owner_id", "name", "is_key", "holding", "held_since", "source"})
+        queries.note_holding(work.session, event.customer_id, envelope.version, agency_id=envelope.agency_id, **state)
+        if isinstance(event, CustomerEntered) and event.owner_id:
+            day = domain.business_day(envelope.occurred_at)
+            queries.note_entry(work.session, event.customer_id, event.entered_by or event.owner_id, day)
+        deadlines.hear_of_customer(event, envelope, work)
 
     @handles(ContactNoteWritten)
     def count_contact(self, event: ContactNoteWritten, envelope: Envelope, work: Work) -> None:
-        day = domain.business_day(envelope.occurred_at)
-        queries.add_contact(work.session, envelope.id, event.author_id, event.customer_id, day, event.is_effective)
+        queries.lock_customer(work.session, event.customer_id)
+        queries.add_contact(
+            work.session,
+            event_id=envelope.id,
+            agency_id=envelope.agency_id,
+            person_id=event.author_id,
+            customer_id=event.customer_id,
+            holding=event.holding,
+            written_at=envelope.occurred_at,
+            day=domain.business_day(envelope.occurred_at),
+            is_effective=event.is_effective,
+        )
+        deadlines.hear_of_contact(event, work)
+
+    # --- deadlines
+
+    @serves(contract.LIST_DEADLINES)
+    def list_deadlines(self, query: contract.ListDeadlines, call: Call) -> Page[contract.DeadlineView]:
+        return deadlines.list_deadlines(query, call)
+
+    @handles(DeadlineClosed)
+    def follow_verdict(self, event: DeadlineClosed, envelope: Envelope, work: Work) -> None:
+        queries.lock_customer(work.session, event.customer_id)
+        deadlines.hear_verdict(event, envelope, work)
+
+    @every(seconds=5)
+    def close_due_deadlines(self, chore: Chore) -> None:
+        deadlines.close_due(chore)
+
+    @every(seconds=5)
+    def take_back_forfeited(self, chore: Chore) -> None:
+        deadlines.take_back_forfeited(chore)
+
+    # --- policies
+
+    @serves(contract.SHOW_POLICIES)
+    def show_policies(self, query: contract.AskPolicies, call: Call) -> contract.AgencyPolicies:
+        return policies.show_policies(query, call)
+
+    @serves(contract.SET_STOCK_LIMIT)
+    def set_stock_limit(self, command: contract.StockLimitChange, call: Call) -> contract.StockLimitView:
+        return policies.set_stock_limit(command, call)
+
+    @serves(contract.SET_FOLLOW_UP)
+    def set_follow_up(self, command: contract.FollowUpChange, call: Call) -> contract.FollowUpView:
+        return policies.set_follow_up(command, call)
+
+    @serves(contract.SHOW_ALLOWANCE)
+    def show_allowance(self, query: contract.AskAllowance, call: Call) -> contract.Allowance:
+        """Raises NotFound for a person whom identity does not know."""
+        person = known_person(call, query.person_id)
+        with call.reading() as session:
+            return policies.allowances_of(session, Person.id == person.id)[person.id]
+
+    @handles(DepartmentAdded, UserAdded, UserChanged)
+    def decide_anew(self, event: DepartmentAdded | UserAdded, envelope: Envelope, work: Work) -> None:
+        """What somebody may hold follows his role and department, whichever of them is heard of last."""
+        lock_policies(work.session, event.agency_id)
+        take_over(work.session, event, envelope)  # the other handler may not have had its turn yet
+        if isinstance(event, UserAdded):
+            policies.decide_allowances(work, event.agency_id, Person.id == event.user_id)
+        else:
+            policies.decide_allowances(work, event.agency_id, Person.department_id == event.department_id)
