@@ -20,14 +20,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLER = ROOT / "requirements-bootstrap.lock"
 LOCKS = {
-    "up": ROOT / "requirements-embedded.lock",
-    **dict.fromkeys(("test", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
+    **dict.fromkeys(("up", "demo"), ROOT / "requirements-embedded.lock"),
+    **dict.fromkeys(("test", "fuzz", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
 }
 HELP = """\
 Usage: ./qudao COMMAND
 
   up                   start everything and print the address; Ctrl-C stops it, the data stays
+  demo [WORDS…]        play the main job over HTTP in a throw-away stack, and check it; `demo --help` for a running one
   test [WORDS…]        run the tests in throw-away stacks; the words go to pytest
+  fuzz [WORDS…]        send odd requests to every operation, 100 each; the words go to pytest
   bench NAME [WORDS…]  run a benchmark
   check                lint and check types
   lock                 re-make the lock files from requirements*.in

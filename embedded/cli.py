@@ -19,6 +19,8 @@ def main(words: list[str], start: Callable[[], int] = up) -> int:
         "check": lambda: tools.check(home()),
         "lock": tools.lock,
         "bench": lambda: tools.bench(rest),
+        "demo": lambda: tools.demo(rest),
+        "fuzz": lambda: tools.fuzz(rest, home()),
     }
     if command not in commands:
         print(HELP, end="", file=sys.stdout if command == "help" else sys.stderr)

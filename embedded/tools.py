@@ -1,4 +1,7 @@
-"""The commands for developers: `test`, `check`, `bench`, `lock`. Caches go to the home, as the checkout may be read-only."""
+"""The commands that end by themselves: `demo`, `test`, `fuzz`, `check`, `bench`, `lock`.
+
+Caches go to the home, as the checkout may be read-only.
+"""
 
 import os
 import shutil
@@ -18,11 +21,25 @@ POLICY = Path("/usr/sbin/policy-rc.d")  # what Debian asks whether an installed 
 RABBITMQ_ELSEWHERE = "macOS: brew install rabbitmq; elsewhere: https://www.rabbitmq.com/docs/download"
 
 
+def demo(words: Sequence[str]) -> int:
+    return run(["demo", *words])
+
+
 def test(words: Sequence[str], home: Path) -> int:
     ensure_rabbitmq()
     workers = ("-n", str(WORKERS)) if WORKERS else ()
+    return pytest([*workers, *words], home)
+
+
+def fuzz(words: Sequence[str], home: Path) -> int:
+    """Every operation of the HTTP interface with so many examples that it takes minutes; `test` tries a few of each."""
+    examples = os.environ.get("QUDAO_FUZZ_EXAMPLES", "100")
+    return pytest(["tests/contract/test_fuzz.py", "-v", *words], home, QUDAO_FUZZ_EXAMPLES=examples)
+
+
+def pytest(words: Sequence[str], home: Path, **env: str) -> int:
     caches = {"HYPOTHESIS_STORAGE_DIRECTORY": str(home / "cache" / "hypothesis")}
-    return run(["pytest", "-o", f"cache_dir={home / 'cache' / 'pytest'}", *workers, *words], caches)
+    return run(["pytest", "-o", f"cache_dir={home / 'cache' / 'pytest'}", *words], caches | env)
 
 
 def check(home: Path) -> int:

@@ -15,10 +15,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"brokers tested: {' and '.join(sorted(TESTED))}")
 
 
+OFTEN = {"QUDAO_CHORES_EVERY": "0.5"}
+"""What comes by itself every few seconds shall not keep a test waiting."""
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole system on its embedded servers, two replicas of customers and of the gateway."""
-    with Stack(tmp_path_factory.mktemp("stack"), fast=True, replicas={"customers": 2, "gateway": 2}) as running:
+    with Stack(tmp_path_factory.mktemp("stack"), fast=True, replicas={"customers": 2, "gateway": 2}, env=OFTEN) as running:
         yield running
 
 

@@ -47,9 +47,9 @@ def test_a_new_rep_enters_a_customer_writes_a_note_and_sees_his_day(tour: Headqu
         "new_key_customers": 1,
         "effective_contacts": 1,
     }
-    logged = eventually(lambda: tour.admin.get("/v1/log")["items"], until=lambda items: len(items) >= 8)
+    logged = eventually(lambda: tour.admin.get("/v1/log")["items"], until=lambda items: len(items) >= 11)
     administration = ["agency_added", "agency_added", "department_added", "department_added", "user_added", "user_added"]
-    selling = ["contact_note_written", "customer_entered"]
+    selling = ["contact_note_written", "customer_entered", "customer_updated", "entry_attempted", "allowance_set"]
     assert sorted(entry["name"] for entry in logged) == sorted(administration + selling)
     expect(204, rep.request("DELETE", "/v1/sessions/current"))
     assert rep.request("GET", "/v1/me").status_code == 401

@@ -25,6 +25,7 @@ import httpx
 from aiormq.abc import DeliveredMessage
 
 from ops.keys import make_keys
+from services.contracts.customers import CustomerView
 from services.contracts.permissions import ROLES
 from services.plumbing.passport import Caller, Signer
 from tests.brokers import EmbeddedBroker
@@ -34,16 +35,18 @@ SERVICES = ("identity", "customers", "activities", "rules")
 USER = UUID(int=7)
 CUSTOMER = UUID(int=8)
 NOW = "2026-01-02T03:04:05Z"
-CUSTOMER_VIEW = {
+CUSTOMER_VIEW = dict.fromkeys(CustomerView.model_fields) | {
     "id": str(CUSTOMER),
     "version": 3,
     "name": "上海瑞丽服装有限公司",
-    "phone": None,
-    "city": None,
-    "contact_person": None,
+    "aliases": [],
+    "source": "own",
     "is_key": False,
     "agency_id": str(UUID(int=1)),
     "owner_id": str(USER),
+    "holding": 1,
+    "held_since": NOW,
+    "entered_by": str(USER),
     "entered_at": NOW,
 }
 FIGURE = {"value": 1, "limit": None, "minimum": None}
@@ -100,7 +103,7 @@ class StandIns:
         """Carries how often sessions were resolved."""
         view = {"id": str(USER), "login": "li", "display_name": str(self.resolved.total()), "roles": ["rep"]}
         unit = {"agency_id": str(USER), "agency_name": "a", "department_id": str(USER), "department_name": "d"}
-        return view | unit | {"permissions": {}, "password_change_required": False}
+        return view | unit | {"managed_department_ids": [], "permissions": {}, "password_change_required": False}
 
     async def add_agency(self, message: dict[str, Any]) -> Any:
         """`revoke DIGEST` revokes a session; `raise NAME` raises; `seen` tells what came last."""
@@ -123,7 +126,12 @@ class StandIns:
     async def enter_customer(self, message: dict[str, Any]) -> Any:
         match message["name"]:
             case "held":
-                return {"outcome": "refused", "reason": "held_by_colleague", "held_by": "Han Mei"}
+                told = {"reason": "held_by_colleague", "message": "A colleague holds this customer.", "ask": ["Han Mei"]}
+                return {"outcome": "refused", "verdict": {"verdict": "refused", **told}}
+            case "pooled":
+                return {"outcome": "claimable"}
+            case "near":
+                return {"outcome": "needs_confirmation"}
             case "mine":
                 return {"outcome": "bound_to_yours", "customer_id": str(CUSTOMER), "version": 3}
         return {"outcome": "created", "customer_id": str(CUSTOMER), "version": 1}
@@ -144,7 +152,8 @@ class StandIns:
     async def show_day(self, message: dict[str, Any]) -> Any:
         """Carries the request in its time zone."""
         names = ("stock", "entered", "contacts", "effective_contacts", "new_key_customers")
-        return {"day": "2026-01-02", "time_zone": json.dumps(self.seen)} | dict.fromkeys(names, FIGURE)
+        person = {"person_id": str(USER), "person_name": "Li Lei", "web_members": []}
+        return {"day": "2026-01-02", "time_zone": json.dumps(self.seen)} | person | dict.fromkeys(names, FIGURE)
 
 
 async def run_stand_ins(uri: str, keys: Path) -> None:

@@ -15,7 +15,7 @@ from services.contracts.base import Page, PageQuery
 from services.contracts.customers import EnterCustomer
 from services.contracts.errors import InvalidCursor, NotAuthenticated, PermissionDenied
 from services.contracts.identity import AgencyView, OpenSession, SetUp
-from services.contracts.permissions import Scope
+from services.contracts.permissions import SYSTEM, Scope
 from services.plumbing import ids, paging
 from services.plumbing.bus import address
 from services.plumbing.masking import mask, masked
@@ -50,7 +50,7 @@ def test_a_passport_says_who_asks_and_what_he_may(keys: dict[str, Ed25519Private
 
 def test_a_service_speaks_for_itself_with_what_the_table_gives_it(keys: dict[str, Ed25519PrivateKey], verifier: Verifier) -> None:
     caller = verifier.verify(Signer("rules", pem(keys["rules"])).own())
-    assert (caller.subject, caller.grants) == ("system:rules", {"event:read": Scope.ALL})
+    assert (caller.subject, caller.grants) == ("system:rules", dict.fromkeys(SYSTEM["rules"], Scope.ALL))
     with pytest.raises(PermissionDenied):
         _ = caller.user_id
 
@@ -114,7 +114,10 @@ def test_masking_leaves_out_secrets_and_shortens_numbers() -> None:
     assert mask("12345") == "****"
     setup = masked(SetUp(secret="s3cret", agency_name="总部", login="root", display_name="R", password="pass word"))
     assert setup.keys() == {"agency_name", "login", "display_name"}
-    assert masked(OpenSession(login="root", password="p", token_digest="0" * 64)) == {"login": "root"}
+    assert masked(OpenSession(login="root", password="p", token_digest="0" * 64)) == {
+        "login": "****",
+        "captcha_id": None,
+    }
 
 
 def test_a_note_without_maturity_is_refused() -> None:

@@ -1,0 +1,183 @@
+"""Odd requests to every operation of the HTTP interface: nothing answers 5xx, or otherwise than `/openapi.json` says.
+
+A few examples of each operation by default; `./qudao fuzz` tries 100 of each, `QUDAO_FUZZ_EXAMPLES` says how many. The seed is
+told at the end, and `QUDAO_FUZZ_SEED` makes the same requests again.
+"""
+
+import os
+import random
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from embedded.stack import Stack
+from gateway import health
+from gateway.routes import activities, customers, identity, rules
+from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, unique
+
+EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "10"))
+SEED = int(os.environ.get("QUDAO_FUZZ_SEED", random.randrange(2**32)))
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+PHASES = (Phase.explicit, Phase.generate)  # a request that failed has changed the world, so a smaller one may not fail again
+OPERATIONS = sorted(
+    f"{method} {route.path}"
+    for module in (customers, activities, rules, identity, health)
+    for route in module.router.routes
+    if isinstance(route, APIRoute) and route.include_in_schema
+    for method in route.methods
+)
+LOG_OUT, CHOOSE_PASSWORD = "DELETE /v1/sessions/current", "PUT /v1/me/password"
+
+
+@dataclass
+class World:
+    """Who asks, and what there is: values for parameters and members of these names."""
+
+    url: str
+    team: Team
+    askers: list[Client]
+    known: dict[str, list[str]]
+    http: requests.Session = field(default_factory=requests.Session)
+    answers: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def asker(self, label: str, chance: random.Random) -> Client:
+        """Somebody else each time; who is to lose his session has one of his own."""
+        if label == LOG_OUT and chance.random() < 0.3:
+            return self.team.rep.log_in(self.team.colleague.user["login"], PASSWORD)
+        if label in (LOG_OUT, CHOOSE_PASSWORD):
+            return self.team.colleague
+        return chance.choice(self.askers)
+
+    def make_likely(self, case: Any, chance: random.Random) -> None:
+        """Puts in what is there, so that requests come further than to 404 and 422; texts without a likely value go."""
+        for part in (case.path_parameters, case.query, case.body):
+            if isinstance(part, dict):
+                for name in [name for name, value in part.items() if isinstance(value, str)]:
+                    if name in self.known:
+                        part[name] = chance.choice(self.known[name])
+                    elif part is not case.path_parameters and name not in CHOICES and chance.random() < 0.7:
+                        del part[name]
+        case.headers.pop("Authorization", None)  # it would be sent instead of the asker's
+        if any(header.name == "If-Match" for header in case.operation.headers):
+            case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
+
+
+CHOICES = {"method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A stack of its own: odd data would disturb others."""
+    with Stack(tmp_path_factory.mktemp("fuzzed"), fast=True, env={"QUDAO_CHORES_EVERY": "0.5"}) as stack:
+        headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
+        team, rivals = headquarters.team(), headquarters.team()
+        people = [headquarters.admin, team.rep, team.admin, team.supervisor, rivals.rep]
+        stranger = Client(headquarters.admin.http)
+        made = World(stack.url, team, [*people, *people, stranger], known_of(team, rivals))
+        request.config.pluginmanager.register(Summary(made))
+        yield made
+        made.http.close()
+
+
+def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
+    names = [company() for _ in range(15)]
+    numbers = [digits() for _ in names]
+    held = [team.rep.entered(name, phone=f"0514-{number}") for name, number in zip(names[:5], numbers, strict=False)]
+    held += [rivals.rep.entered(names[5])]
+    pooled = [team.pooled(kind, name) for kind, name in zip(("public", "agency") * 3, names[6:12], strict=True)]
+    people = [str(rep.user["id"]) for rep in (team.rep, team.supervisor, rivals.rep)]
+    departments = [team.department_id, team.other_department_id, rivals.department_id]
+    victims = [team.headquarters.add_user("rep", team.department_id) for _ in range(10)]
+    return {
+        "customer_id": held + pooled,
+        "pool_id": [*team.pools.values(), *rivals.pools.values()],
+        "user_id": [victim["id"] for victim in victims],
+        "login": [unique("u"), *(victim["login"] for victim in victims)],
+        "password": [PASSWORD, "not the right one"],
+        "current": ["not the right one"],
+        "person_id": people,
+        "to": people,
+        "owner_id": people,
+        "department_id": departments,
+        "parent_id": departments,
+        "agency_id": [team.agency_id, rivals.agency_id],
+        "name": [*names, *(company() for _ in range(20))],
+        "phone": [f"0514-{number}" for number in numbers] + numbers,
+        "fax": [f"0514-{number}" for number in numbers] + numbers,
+        "city": ["扬州", "上海", "月球"],
+        "province": ["江苏", "江苏省"],
+    }
+
+
+class Summary:
+    """Tells at the end what was asked, and the seed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        asked = self.world.answers
+        terminalreporter.section("fuzzing")
+        for label, counter in sorted(asked.items()) if EXAMPLES >= 100 else ():
+            told = ", ".join(f"{count} × {status}" for status, count in sorted(counter.items()))
+            terminalreporter.write_line(f"{label}: {counter.total()} requests: {told}")
+        total = sum(counter.total() for counter in asked.values())
+        terminalreporter.write_line(f"{len(asked)} operations, {total} requests, QUDAO_FUZZ_SEED={SEED}")
+
+
+@pytest.fixture(scope="module")
+def description(world: World) -> Any:
+    return schemathesis.openapi.from_url(f"{world.url}/openapi.json")
+
+
+def test_every_operation_is_known_here(description: Any) -> None:
+    assert sorted(found.ok().label for found in description.get_all_operations()) == OPERATIONS
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_operation_answers_as_it_is_described(label: str, description: Any, world: World) -> None:
+    method, path = label.split()
+    operation = description[path][method]
+    right = operation.as_strategy()
+    cases = right | operation.as_strategy(GenerationMode.NEGATIVE) if has_parameters(operation) else right
+
+    @seed(SEED)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+    @given(case=cases, number=st.integers(0, 2**16))
+    def ask(case: schemathesis.Case, number: int) -> None:
+        chance = random.Random(zlib.crc32(f"{number} {case.as_curl_command()}".encode()))
+        if chance.random() < 0.8:
+            world.make_likely(case, chance)
+        who = world.asker(label, chance)
+        headers = {"Authorization": f"Bearer {who.token}"} if who.token else {}
+        response = case.call(base_url=world.url, session=world.http, headers=headers)
+        world.answers[label][response.status_code] += 1
+        case.validate_response(response, checks=CHECKS, headers=headers)
+
+    ask()
+
+
+def has_parameters(operation: Any) -> bool:
+    return bool(operation.body or operation.query or operation.headers or operation.path_parameters)
