@@ -31,7 +31,7 @@ TABLE = """
         FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION bench_note();
 """
 AT_ENTRY = TABLE.format(id="NEW.id", table="outbox", condition="NEW.name = 'customer_entered'")
-AT_EFFECT = TABLE.format(id="NEW.event_id", table="inbox", condition="NEW.handler = 'count_entry'")
+AT_EFFECT = TABLE.format(id="NEW.event_id", table="inbox", condition="NEW.handler = 'follow_customer'")
 COMMITS = "SELECT event_id, extract(epoch FROM at) * 1000 FROM bench_commit"
 
 
