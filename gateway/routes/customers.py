@@ -1,4 +1,4 @@
-"""The registry of customers."""
+"""The collision check, the registry of customers, and who holds what."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,77 +11,238 @@ from gateway.paging import LINK, Pages
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import PREFIX, make_router
 from gateway.versions import ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ExpectedVersion, Tags
-from services.contracts.base import Page
-from services.contracts.customers import (
-    ENTER_CUSTOMER,
-    LIST_CUSTOMERS,
-    SHOW_CUSTOMER,
-    UPDATE_CUSTOMER,
-    CustomerChanges,
-    CustomerView,
-    EnterCustomer,
-    EntryOutcome,
-    ListCustomers,
-    ShowCustomer,
-    UpdateCustomer,
+from services.contracts import customers as contract
+from services.contracts.base import Command, Line, Moment, Page, PageQuery
+from services.contracts.errors import (
+    AlreadyTheirs,
+    CustomerCollides,
+    HeldElsewhere,
+    InvalidCursor,
+    NotClaimable,
+    NotFound,
+    NotHeld,
+    NotInPool,
+    QudaoError,
+    ReceiverUnfit,
+    StockIsFull,
+    VersionConflict,
 )
-from services.contracts.errors import InvalidCursor, NotFound, NotTheOwner, QudaoError, VersionConflict
 
 router = make_router("customers")
 
 
 class CustomerRefused(QudaoError):
-    """Somebody else holds this customer."""
+    """Somebody else has this customer."""
 
     status = 409
 
 
+class CustomerClaimable(QudaoError):
+    """This customer lies in a public pool: ask again with `claim` to take it."""
+
+    status = 409
+
+
+class ConfirmationNeeded(QudaoError):
+    """Other customers come near: ask again with `confirmation`."""
+
+    status = 409
+
+
+UNSAVED: dict[str, type[QudaoError]] = {
+    "refused": CustomerRefused,
+    "claimable": CustomerClaimable,
+    "needs_confirmation": ConfirmationNeeded,
+}
 ENTERED: Responses = {
-    201: {"model": EntryOutcome, "description": "A new customer of yours", "headers": LOCATION | ETAG},
-    200: {"model": EntryOutcome, "description": "It was yours already", "headers": LOCATION},
+    201: {"model": contract.EntryOutcome, "description": "A new customer", "headers": LOCATION | ETAG},
+    200: {"model": contract.EntryOutcome, "description": "It was yours already, or has been claimed", "headers": LOCATION | ETAG},
 }
 TAGGED: Responses = {200: {"headers": ETAG}}
 NOT_MODIFIED: Responses = {304: {"description": "It is still in the version of If-None-Match", "headers": ETAG}}
 
 
-@router.post("/customers", status_code=201, summary="Enter a customer", responses=writing(CustomerRefused) | ENTERED)
-async def enter_customer(body: EnterCustomer, caller: Writer, response: Response) -> EntryOutcome:
-    entry = await caller.ask(ENTER_CUSTOMER, body)
-    if entry.outcome == "refused":
-        raise CustomerRefused(**entry.model_dump(mode="json", exclude_none=True))
+# --- the check, and entering
+
+
+@router.post(
+    "/collision-checks",
+    summary="Search before entering: who has it, and may I enter it",
+    description="Changes nothing; a POST so that numbers stand in no address.",
+    responses=reading(),
+)
+async def check_collision(body: contract.CheckCollision, caller: Reader) -> contract.CollisionCheck:
+    return await caller.ask(contract.CHECK_COLLISION, body)
+
+
+@router.post(
+    "/customers",
+    status_code=201,
+    summary="Enter a customer",
+    responses=writing(CustomerRefused, CustomerClaimable, ConfirmationNeeded, StockIsFull) | ENTERED,
+)
+async def enter_customer(body: contract.EnterCustomer, caller: Writer, response: Response) -> contract.EntryOutcome:
+    return entered(await caller.ask(contract.ENTER_CUSTOMER, body), response)
+
+
+def entered(entry: contract.EntryOutcome, response: Response) -> contract.EntryOutcome:
+    """Where the customer is. Raises what tells that nothing was saved."""
+    if error := UNSAVED.get(entry.outcome):
+        told = {"detail": entry.verdict.message} if entry.verdict else {}
+        raise error(**told, **entry.model_dump(mode="json", exclude_none=True))
     response.headers["Location"] = f"{PREFIX}/customers/{entry.customer_id}"
-    if entry.outcome == "bound_to_yours":
+    response.headers["ETag"] = f'"{entry.version}"'
+    if entry.outcome != "created":
         response.status_code = 200
-    if entry.version is not None:
-        response.headers["ETag"] = f'"{entry.version}"'
     return entry
 
 
-@router.get("/customers", summary="List my customers, the newest first", responses=reading(InvalidCursor) | LINK)
-async def list_customers(query: Annotated[ListCustomers, Query()], caller: Reader, pages: Pages) -> Page[CustomerView]:
-    return pages.linked(await caller.ask(LIST_CUSTOMERS, query))
+@router.get("/entry-attempts", summary="List entries that met an existing customer", responses=reading(InvalidCursor) | LINK)
+async def list_entry_attempts(
+    query: Annotated[contract.ListEntryAttempts, Query()], caller: Reader, pages: Pages
+) -> Page[contract.EntryAttemptView]:
+    return pages.linked(await caller.ask(contract.LIST_ENTRY_ATTEMPTS, query))
+
+
+# --- the registry
+
+
+@router.get("/customers", summary="List customers, the newest first", responses=reading(InvalidCursor) | LINK)
+async def list_customers(
+    query: Annotated[contract.ListCustomers, Query()], caller: Reader, pages: Pages
+) -> Page[contract.CustomerLine]:
+    return pages.linked(await caller.ask(contract.LIST_CUSTOMERS, query))
+
+
+@router.get("/customers/count", summary="Count customers", responses=reading())
+async def count_customers(query: Annotated[contract.CustomerFilter, Query()], caller: Reader) -> contract.Count:
+    return await caller.ask(contract.COUNT_CUSTOMERS, query)
 
 
 @router.get(
     "/customers/{customer_id}",
-    response_model=CustomerView,
+    response_model=contract.CustomerView,
     summary="Show a customer",
     responses=reading(NotFound) | TAGGED | NOT_MODIFIED,
     openapi_extra=IF_NONE_MATCH,
 )
-async def show_customer(customer_id: UUID, caller: Reader, tags: Tags) -> CustomerView | Response:
-    return tags.unless_known(await caller.ask(SHOW_CUSTOMER, ShowCustomer(customer_id=customer_id)))
+async def show_customer(customer_id: UUID, caller: Reader, tags: Tags) -> contract.CustomerView | Response:
+    return tags.unless_known(await caller.ask(contract.SHOW_CUSTOMER, contract.ShowCustomer(customer_id=customer_id)))
 
 
 @router.patch(
     "/customers/{customer_id}",
     summary="Change a customer",
-    responses=writing(NotFound, NotTheOwner, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED,
+    responses=writing(NotFound, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED,
     openapi_extra=IF_MATCH,
 )
 async def update_customer(
-    customer_id: UUID, body: CustomerChanges, caller: Writer, version: ExpectedVersion, tags: Tags
-) -> CustomerView:
+    customer_id: UUID, body: contract.CustomerChanges, caller: Writer, version: ExpectedVersion, tags: Tags
+) -> contract.CustomerView:
     changes = body.model_dump(exclude_unset=True)
-    message = UpdateCustomer(customer_id=customer_id, expected_version=version, **changes)
-    return tags.tagged(await caller.ask(UPDATE_CUSTOMER, message))
+    message = contract.UpdateCustomer(customer_id=customer_id, expected_version=version, **changes)
+    return tags.tagged(await caller.ask(contract.UPDATE_CUSTOMER, message))
+
+
+@router.get("/customers/{customer_id}/ownership", summary="List who has held it from when to when", responses=reading(NotFound))
+async def list_ownership(customer_id: UUID, caller: Reader) -> Page[contract.OwnershipView]:
+    return await caller.ask(contract.LIST_OWNERSHIP, contract.ShowCustomer(customer_id=customer_id))
+
+
+# --- who holds what
+
+
+class Release(Command):
+    reason: contract.ReleaseReason
+    comment: Line | None = None
+
+
+class Assignment(Command):
+    to: UUID
+
+
+class Transfer(Assignment):
+    reason: Line | None = None
+
+
+@router.post(
+    "/customers/{customer_id}/release", summary="Give a customer up, to the agency pool", responses=writing(NotFound, NotHeld)
+)
+async def release_customer(customer_id: UUID, body: Release, caller: Writer) -> contract.CustomerLine:
+    message = contract.ReleaseCustomer(customer_id=customer_id, reason=body.reason, comment=body.comment)
+    return await caller.ask(contract.RELEASE_CUSTOMER, message)
+
+
+@router.post(
+    "/customers/{customer_id}/open",
+    summary="Move a customer from the agency pool to the public one",
+    responses=writing(NotFound, NotInPool),
+)
+async def open_customer(customer_id: UUID, caller: Writer) -> contract.CustomerLine:
+    return await caller.ask(contract.OPEN_CUSTOMER, contract.OpenCustomer(customer_id=customer_id))
+
+
+@router.post(
+    "/customers/{customer_id}/claim",
+    summary="Take a customer from the public pool",
+    responses=writing(NotFound, NotInPool, NotClaimable, AlreadyTheirs, HeldElsewhere, StockIsFull) | TAGGED,
+)
+async def claim_customer(customer_id: UUID, caller: Writer, tags: Tags) -> contract.CustomerView:
+    return tags.tagged(await caller.ask(contract.CLAIM_CUSTOMER, contract.ClaimCustomer(customer_id=customer_id)))
+
+
+@router.post(
+    "/customers/{customer_id}/assign",
+    summary="Give a customer of a pool to a person",
+    responses=writing(NotFound, NotInPool, HeldElsewhere, ReceiverUnfit, StockIsFull),
+)
+async def assign_customer(customer_id: UUID, body: Assignment, caller: Writer) -> contract.CustomerLine:
+    return await caller.ask(contract.ASSIGN_CUSTOMER, contract.AssignCustomer(customer_id=customer_id, to=body.to))
+
+
+@router.post(
+    "/customers/{customer_id}/transfer",
+    summary="Give a customer from one person to another",
+    responses=writing(NotFound, NotHeld, AlreadyTheirs, ReceiverUnfit, StockIsFull),
+)
+async def transfer_customer(customer_id: UUID, body: Transfer, caller: Writer) -> contract.CustomerLine:
+    message = contract.TransferCustomer(customer_id=customer_id, to=body.to, reason=body.reason)
+    return await caller.ask(contract.TRANSFER_CUSTOMER, message)
+
+
+# --- pools
+
+
+class PoolEntry(contract.CustomerFields):
+    """Enters a company into a pool, see `EnterIntoPool`."""
+
+    registered_at: Moment | None = None
+    keep_twin: Line | None = None
+
+
+@router.get("/pools", summary="List pools", responses=reading(InvalidCursor) | LINK)
+async def list_pools(query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages) -> Page[contract.PoolView]:
+    return pages.linked(await caller.ask(contract.LIST_POOLS, query))
+
+
+@router.get(
+    "/pools/{pool_id}/customers",
+    summary="List a pool's customers, the newest first",
+    responses=reading(NotFound, InvalidCursor) | LINK,
+)
+async def list_pool_customers(
+    pool_id: UUID, query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages
+) -> Page[contract.PooledCustomer]:
+    message = contract.ListPoolCustomers(pool_id=pool_id, cursor=query.cursor, limit=query.limit)
+    return pages.linked(await caller.ask(contract.LIST_POOL_CUSTOMERS, message))
+
+
+@router.post(
+    "/pools/{pool_id}/customers",
+    status_code=201,
+    summary="Enter a customer into a pool",
+    responses=writing(NotFound, CustomerRefused) | {201: {"headers": LOCATION | ETAG}},
+)
+async def enter_into_pool(pool_id: UUID, body: PoolEntry, caller: Writer, response: Response) -> contract.EntryOutcome:
+    message = contract.EnterIntoPool(pool_id=pool_id, **body.model_dump(exclude_unset=True))
+    return entered(await caller.ask(contract.ENTER_INTO_POOL, message), response)

@@ -1,22 +1,29 @@
-"""Decisions of customers: values in, decision out."""
+"""Decisions of customers about people and pools; those of the collision check stand in `collision`. Values in, decision out."""
 
-import unicodedata
+from collections.abc import Sequence
 from uuid import UUID
 
-from services.contracts.customers import EntryOutcome
+from services.contracts.customers import Cause, PoolKind
+from services.contracts.errors import NotClaimable, ReceiverUnfit
+from services.contracts.permissions import HOLDERS, Scope
 
 
-def name_key(name: str) -> str:
-    """The name without width, case and blanks. Exact identity only; the collision engine takes it from here."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+def check_receiver(*, status: str, roles: Sequence[str], agency_id: UUID, of_agency_id: UUID, scope: Scope) -> None:
+    """Raises ReceiverUnfit when a person may not be given a customer of this agency; headquarters gives across agencies."""
+    if status != "active":
+        raise ReceiverUnfit(reason="the account is not active")
+    if not HOLDERS.intersection(roles):
+        raise ReceiverUnfit(reason="people of this role hold no customers")
+    if agency_id != of_agency_id and scope is not Scope.ALL:
+        raise ReceiverUnfit(reason="the person is of another agency")
 
 
-def judge_collision(
-    *, customer_id: UUID, version: int, owner_id: UUID, owner_name: str, agency_id: UUID, caller_id: UUID, caller_agency_id: UUID
-) -> EntryOutcome:
-    """What an entry that met an existing customer comes to; other agencies learn neither the holder nor the record."""
-    if owner_id == caller_id:
-        return EntryOutcome(outcome="bound_to_yours", customer_id=customer_id, version=version)
-    if agency_id == caller_agency_id:
-        return EntryOutcome(outcome="refused", reason="held_by_colleague", held_by=owner_name)
-    return EntryOutcome(outcome="refused", reason="held_by_other_agency")
+def check_claimable(kind: PoolKind) -> None:
+    """Raises NotClaimable for pools other than the public one."""
+    if kind != "public":
+        raise NotClaimable(pool=kind)
+
+
+def cause_of_release(*, owner_id: UUID, caller_id: UUID) -> Cause:
+    """A rep's own is released; who oversees him takes it back."""
+    return "release" if owner_id == caller_id else "take_back"

@@ -3,44 +3,205 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+ONE_PLACE = "(owner_id IS NULL) <> (pool_id IS NULL)"
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True)}  # noqa: RUF012 SQLAlchemy's way
+    type_annotation_map = {  # noqa: RUF012 SQLAlchemy's way
+        str: Text,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        list[UUID]: ARRAY(Uuid),
+    }
+
+
+class Pool(Base):
+    __tablename__ = "pool"
+    __table_args__ = (
+        CheckConstraint("kind IN ('public', 'agency', 'telesales', 'industry')", name="pool_kind_check"),
+        UniqueConstraint("agency_id", "kind", name="pool_kind_key"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    kind: Mapped[str]
+    name: Mapped[str]
 
 
 class Customer(Base):
     __tablename__ = "customer"
     __table_args__ = (
-        UniqueConstraint("name_key", name="customer_name_key"),
         CheckConstraint("version > 0", name="customer_version_check"),
-        Index("customer_owner", "owner_id", "id"),
-        Index("customer_department", "department_id", "id"),
+        CheckConstraint("holding > 0", name="customer_holding_check"),
+        CheckConstraint(ONE_PLACE, name="customer_one_place"),
+        UniqueConstraint("id", "agency_id", name="customer_in_agency"),
+        Index("customer_owner", "owner_id", "id", postgresql_where=text("owner_id IS NOT NULL")),
+        Index("customer_pool", "pool_id", "id", postgresql_where=text("pool_id IS NOT NULL")),
         Index("customer_agency", "agency_id", "id"),
+        Index("customer_unkeyed", "id", postgresql_where=text("normaliser = 0")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int]
     name: Mapped[str]
-    name_key: Mapped[str]
     phone: Mapped[str | None]
     city: Mapped[str | None]
     contact_person: Mapped[str | None]
     is_key: Mapped[bool]
     agency_id: Mapped[UUID]
-    department_id: Mapped[UUID]
-    owner_id: Mapped[UUID]
-    owner_name: Mapped[str]
+    owner_id: Mapped[UUID | None]
     entered_at: Mapped[datetime]
+    fax: Mapped[str | None]
+    email: Mapped[str | None]
+    province: Mapped[str | None]
+    address: Mapped[str | None]
+    source: Mapped[str]
+    industry: Mapped[str | None]
+    website: Mapped[str | None]
+    credit_code: Mapped[str | None]
+    size: Mapped[str | None]
+    needs: Mapped[str | None]
+    pool_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool.id", name="customer_pool_id_fkey"))
+    holding: Mapped[int]
+    held_since: Mapped[datetime]
+    entered_by: Mapped[UUID]
+    registered_at: Mapped[datetime | None]
+    normaliser: Mapped[int]
+
+
+class Ownership(Base):
+    __tablename__ = "ownership"
+    __table_args__ = (
+        CheckConstraint("number > 0", name="ownership_number_check"),
+        CheckConstraint(
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back')", name="ownership_cause_check"
+        ),
+        CheckConstraint(ONE_PLACE, name="ownership_one_place"),
+        CheckConstraint("held_until >= held_from", name="ownership_order"),
+        Index("ownership_open", "customer_id", unique=True, postgresql_where=text("held_until IS NULL")),
+        Index("ownership_owner", "owner_id", "held_from", postgresql_where=text("owner_id IS NOT NULL")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customer.id", name="ownership_customer_id_fkey"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    owner_id: Mapped[UUID | None]
+    pool_id: Mapped[UUID | None] = mapped_column(ForeignKey("pool.id", name="ownership_pool_id_fkey"))
+    cause: Mapped[str]
+    reason: Mapped[str | None]
+    actor: Mapped[str]
+    held_from: Mapped[datetime]
+    held_until: Mapped[datetime | None]
+
+
+class Stock(Base):
+    __tablename__ = "stock"
+    __table_args__ = (CheckConstraint("held >= 0", name="stock_held_check"),)
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    held: Mapped[int]
+    allowed: Mapped[int | None]
+    allowance_version: Mapped[int]
+
+
+def of_customer(name: str) -> ForeignKeyConstraint:
+    """The rows of a customer are walled off with it: its agency is theirs."""
+    columns, targets = ["customer_id", "agency_id"], ["customer.id", "customer.agency_id"]
+    return ForeignKeyConstraint(columns, targets, name=name, onupdate="CASCADE")
+
+
+class CustomerName(Base):
+    __tablename__ = "customer_name"
+    __table_args__ = (
+        CheckConstraint("kind IN ('licence', 'alias')", name="customer_name_kind_check"),
+        of_customer("customer_name_customer_fkey"),
+        Index("customer_name_grams", "grams", postgresql_using="gin"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    kind: Mapped[str]
+    normalised: Mapped[str]
+    grams: Mapped[list[str]]
+
+
+class CollisionKey(Base):
+    __tablename__ = "collision_key"
+    __table_args__ = (
+        CheckConstraint("kind IN ('core', 'number', 'code')", name="collision_key_kind_check"),
+        of_customer("collision_key_customer_fkey"),
+        Index("collision_key_customer", "customer_id"),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    detail: Mapped[str] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+
+
+class BoundEntry(Base):
+    __tablename__ = "bound_entry"
+    __table_args__ = (
+        of_customer("bound_entry_customer_fkey"),
+        Index("bound_entry_person", "entered_by", "id"),
+        Index("bound_entry_customer", "customer_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    agency_id: Mapped[UUID]
+    entered_by: Mapped[UUID]
+    entered_at: Mapped[datetime]
+    name: Mapped[str]
+    phone: Mapped[str | None]
+    fax: Mapped[str | None]
+    province: Mapped[str | None]
+    city: Mapped[str | None]
+    contact_person: Mapped[str | None]
+    industry: Mapped[str | None]
+
+
+class ReviewItem(Base):
+    __tablename__ = "review_item"
+    __table_args__ = (of_customer("review_item_customer_fkey"), Index("review_item_customer", "customer_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    agency_id: Mapped[UUID]
+    person_id: Mapped[UUID]
+    at: Mapped[datetime]
+    seen: Mapped[list[UUID]]
+    reason: Mapped[str]
 
 
 class EntryAttempt(Base):
     __tablename__ = "entry_attempt"
     __table_args__ = (
-        CheckConstraint("outcome IN ('bound_to_yours', 'refused')", name="entry_attempt_outcome_check"),
+        CheckConstraint(
+            "outcome IN ('bound_to_yours', 'claimable', 'needs_confirmation', 'refused')", name="entry_attempt_outcome_check"
+        ),
         Index("entry_attempt_customer", "customer_id", "at"),
+        Index("entry_attempt_person", "person_id", "id"),
+        Index("entry_attempt_agency", "agency_id", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -50,3 +211,6 @@ class EntryAttempt(Base):
     name: Mapped[str]
     outcome: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id", name="entry_attempt_customer_id_fkey"))
+    phone: Mapped[str | None]
+    fax: Mapped[str | None]
+    reason: Mapped[str | None]

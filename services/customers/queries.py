@@ -1,60 +1,208 @@
-"""SQL of customers."""
+"""SQL of the registry."""
 
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Uuid,
+    bindparam,
+    func,
+    literal,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
+from services.contracts.customers import CustomerFilter
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
-from services.customers.models import Customer
+from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
+from services.directory.models import Person
+from services.directory.scopes import by_scope, values_of, visible
 from services.plumbing.passport import Caller
-from services.plumbing.scopes import by_scope, values_of
 
 TABLE = cast(Table, Customer.__table__)
-SEEN = {"owner": TABLE.c.owner_id, "department": TABLE.c.department_id, "agency": TABLE.c.agency_id}
-INSERT = insert(TABLE).values({column.name: bindparam(column.name) for column in TABLE.c})
-INSERT_UNLESS_KNOWN = INSERT.on_conflict_do_nothing(constraint="customer_name_key").returning(*TABLE.c)
+SEEN = {"owner": TABLE.c.owner_id, "agency": TABLE.c.agency_id}
+OWNER_NAME = select(Person.display_name).where(Person.id == TABLE.c.owner_id).scalar_subquery().label("owner_name")
+ALIASES = func.array(
+    select(CustomerName.name)
+    .where(CustomerName.customer_id == TABLE.c.id, CustomerName.kind == "alias")
+    .order_by(CustomerName.name)
+    .scalar_subquery()
+).label("aliases")
+VIEW = select(TABLE, OWNER_NAME, ALIASES)
 
 
-def insert_unless_known(session: Session, values: dict[str, Any]) -> Row[Any] | None:
-    """The new customer, or None when its name is taken; waits for a rival who is entering it at this moment."""
-    return session.execute(INSERT_UNLESS_KNOWN, values).one_or_none()
+# --- one customer
 
-
-def find_by_name(session: Session, name_key: str) -> Customer:
-    return session.scalars(select(Customer).where(Customer.name_key == name_key)).one()
-
-
-FIND = by_scope(lambda seen: select(TABLE).where(TABLE.c.id == bindparam("customer_id"), seen), **SEEN)
+FIND = by_scope(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen), **SEEN)
+FIND_ANY = VIEW.where(TABLE.c.id == bindparam("customer_id"))
 
 
 def find_customer(connection: Connection, customer_id: UUID, scope: Scope, caller: Caller) -> Row[Any] | None:
     return connection.execute(FIND[scope], {"customer_id": customer_id, **values_of(caller)}).one_or_none()
 
 
-EXISTS = select(TABLE.c.id).where(TABLE.c.id == bindparam("customer_id"))
+def view_of(session: Session, customer: Customer) -> Row[Any]:
+    """The row as `find_customer` gives it, after the changes of this transaction."""
+    session.flush()
+    return session.execute(FIND_ANY, {"customer_id": customer.id}).one()
 
 
 def missing(connection: Connection | Session, customer_id: UUID) -> NotFound:
     """What to raise for a customer that was not found: was it hidden, somebody tried what he may not."""
-    return OutOfScope() if connection.execute(EXISTS, {"customer_id": customer_id}).first() else NotFound()
+    return OutOfScope() if connection.scalar(select(func.is_customer(customer_id))) else NotFound()
 
 
-def lock_customer(session: Session, customer_id: UUID, visible: ColumnElement[bool]) -> Customer | None:
-    query = select(Customer).where(Customer.id == customer_id, visible).with_for_update()
-    return session.scalars(query).one_or_none()
+def get_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller, *, is_locked: bool = False) -> Customer:
+    """Raises NotFound or OutOfScope."""
+    seen = visible(scope, caller, owner=Customer.owner_id, agency=Customer.agency_id)
+    query = select(Customer).where(Customer.id == customer_id, seen).execution_options(populate_existing=True)
+    found = session.scalars(query.with_for_update(of=Customer) if is_locked else query).one_or_none()
+    if found is None:
+        raise missing(session, customer_id)
+    return found
 
 
-NEWEST_FIRST = select(TABLE).order_by(TABLE.c.id.desc()).limit(bindparam("most"))
-LIST = by_scope(NEWEST_FIRST.where, **SEEN)
-LIST_AFTER = by_scope(NEWEST_FIRST.where(TABLE.c.id < bindparam("after")).where, **SEEN)
+def lock_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller) -> Customer:
+    return get_customer(session, customer_id, scope, caller, is_locked=True)
 
 
-def list_customers(connection: Connection, scope: Scope, caller: Caller, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+def lock_known(session: Session, customer_id: UUID) -> Customer:
+    """One that the collision check has found, as it is now."""
+    query = select(Customer).where(Customer.id == customer_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def lock_of_agency(session: Session, customer_id: UUID, agency_id: UUID) -> Customer | None:
+    query = select(Customer).where(Customer.id == customer_id, Customer.agency_id == agency_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def names_of(session: Session, customer_id: UUID) -> list[tuple[str, str]]:
+    """Each name with its kind, the one on the licence first."""
+    query = select(CustomerName.name, CustomerName.kind).where(CustomerName.customer_id == customer_id)
+    return [(name, kind) for name, kind in session.execute(query.order_by(CustomerName.kind.desc(), CustomerName.name))]
+
+
+def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[Any]]:
+    """As far as the caller's agency may see it."""
+    query: Select[Any] = (
+        select(*Ownership.__table__.c, Person.display_name.label("owner_name"), Pool.kind.label("pool_kind"))
+        .join_from(Ownership, Person, Person.id == Ownership.owner_id, isouter=True)
+        .join(Pool, Pool.id == Ownership.pool_id, isouter=True)
+    )
+    return connection.execute(query.where(Ownership.customer_id == customer_id).order_by(Ownership.number)).all()
+
+
+def list_unfiled(session: Session, most: int) -> list[UUID]:
+    """Customers from before there were collision keys."""
+    return list(session.scalars(select(Customer.id).where(Customer.normaliser == 0).order_by(Customer.id).limit(most)))
+
+
+# --- lists
+
+COLUMNS = tuple(
+    TABLE.c[name]
+    for name in ("id", "name", "province", "city", "industry", "is_key", "owner_id", "pool_id", "held_since", "entered_at")
+)
+LINES: Select[Any] = select(*COLUMNS, OWNER_NAME, type_coerce(null(), Uuid).label("bound_to"))
+BOUND = (
+    select(
+        BoundEntry.id,
+        BoundEntry.name,
+        BoundEntry.province,
+        BoundEntry.city,
+        BoundEntry.industry,
+        TABLE.c.is_key,
+        TABLE.c.owner_id,
+        TABLE.c.pool_id,
+        TABLE.c.held_since,
+        BoundEntry.entered_at,
+        OWNER_NAME,
+        BoundEntry.customer_id.label("bound_to"),
+    )
+    .join_from(BoundEntry, TABLE, TABLE.c.id == BoundEntry.customer_id)
+    .where(BoundEntry.entered_by == TABLE.c.owner_id)
+)
+
+
+def lines(scope: Scope, caller: Caller, wanted: CustomerFilter) -> Select[Any]:
+    """The customers that are asked for, within the caller's reach."""
+    reach = Scope.OWN if wanted.of in ("mine", "all") else scope
+    seen = visible(reach, caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
+    conditions: list[ColumnElement[bool]] = [seen]
+    if wanted.owner_id is not None:
+        conditions.append(TABLE.c.owner_id == wanted.owner_id)
+    if wanted.is_key is not None:
+        conditions.append(TABLE.c.is_key.is_(wanted.is_key))
+    if wanted.of == "all":
+        both = union_all(LINES.where(*conditions), BOUND.where(*conditions)).subquery("both")
+        return select(both)
+    return select(LINES.where(*conditions).subquery("those"))
+
+
+def list_customers(
+    connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter, after: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
     """The newest first: ids are in the order of entry."""
-    statements = LIST_AFTER if after else LIST
-    return connection.execute(statements[scope], {"after": after, "most": limit, **values_of(caller)}).all()
+    query = lines(scope, caller, wanted)
+    own_id = query.selected_columns["id"]
+    if after:
+        query = query.where(own_id < after)
+    return connection.execute(query.order_by(own_id.desc()).limit(limit)).all()
+
+
+def count_customers(connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter) -> int:
+    query = lines(scope, caller, wanted).subquery("counted")
+    return connection.execute(select(func.count()).select_from(query)).scalar_one()
+
+
+def line_of(session: Session, customer: Customer) -> Row[Any]:
+    session.flush()
+    return session.execute(LINES.where(TABLE.c.id == customer.id)).one()
+
+
+# --- pools and attempts
+
+
+def list_pools(connection: Connection, visible: ColumnElement[bool], after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    table = cast(Table, Pool.__table__)
+    query = select(table).where(visible).order_by(table.c.id).limit(limit)
+    return connection.execute(query.where(table.c.id > after) if after else query).all()
+
+
+def list_pool(connection: Connection, pool_id: UUID, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    query: Select[Any] = (
+        select(
+            *(TABLE.c[name] for name in ("id", "name", "province", "city", "industry", "source", "is_key")),
+            TABLE.c.held_since.label("pooled_since"),
+            Ownership.reason,
+        )
+        .join(Ownership, (Ownership.customer_id == TABLE.c.id) & (Ownership.number == TABLE.c.holding))
+        .where(TABLE.c.pool_id == pool_id)
+    )
+    query = query.where(TABLE.c.id < after) if after else query
+    return connection.execute(query.order_by(TABLE.c.id.desc()).limit(limit)).all()
+
+
+def list_attempts(
+    connection: Connection, scope: Scope, caller: Caller, person_id: UUID | None, after: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    table = cast(Table, EntryAttempt.__table__)
+    name = func.coalesce(Person.display_name, literal("")).label("person_name")
+    query = select(table, name).join_from(table, Person, Person.id == table.c.person_id, isouter=True)
+    query = query.where(visible(scope, caller, owner=table.c.person_id, agency=table.c.agency_id))
+    if person_id:
+        query = query.where(table.c.person_id == person_id)
+    if after:
+        query = query.where(table.c.id < after)
+    return connection.execute(query.order_by(table.c.id.desc()).limit(limit)).all()

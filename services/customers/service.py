@@ -2,55 +2,71 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row
+from sqlalchemy import ColumnElement
 
 from services.contracts import customers as contract
-from services.contracts.base import Page
-from services.contracts.errors import VersionConflict
+from services.contracts.base import Envelope, Nothing, Page, PageQuery
+from services.contracts.errors import NotFound, VersionConflict
+from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
-from services.customers import domain, queries
-from services.customers.models import Customer, EntryAttempt
+from services.contracts.rules import AllowanceSet
+from services.customers import checking, editing, entry, moves, queries
+from services.customers.models import Customer, Pool
+from services.customers.ownership import Receivers, pool_of, put_allowance, state_of
+from services.directory.service import DirectoryService
 from services.plumbing import paging
 from services.plumbing.call import Call
-from services.plumbing.ids import new_id
+from services.plumbing.chores import Chore, every
+from services.plumbing.events import handles
 from services.plumbing.rpc import serves
-from services.plumbing.scopes import visible
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
-Stored = Customer | Row[Any]
-"""A customer as an object or as a row of its table."""
 
-
-class CustomersService(Service):
+class CustomersService(DirectoryService):
     name = "customers"
+
+    def __init__(self) -> None:
+        self.receivers = Receivers()
+
+    # --- the check, and entering
+
+    @serves(contract.CHECK_COLLISION)
+    def check_collision(self, query: contract.CheckCollision, call: Call) -> contract.CollisionCheck:
+        with call.reading_rows() as connection:
+            return checking.check(connection, query, entry.viewpoint_of(call))
 
     @serves(contract.ENTER_CUSTOMER)
     def enter_customer(self, command: contract.EnterCustomer, call: Call) -> contract.EntryOutcome:
+        subject = entry.subject_of_fields(command)
+        self.receivers.prepare(call, call.user_id)
         with call.transaction() as work:
-            entered = queries.insert_unless_known(work.session, new_customer(command, call, work))
-            if entered is None:
-                return work.answer(collide(command, call, work))
-            event = contract.CustomerEntered(**state_of(entered))
-            work.emit(event, aggregate_id=entered.id, version=entered.version)
-            work.audit(entered.id, new=view(entered))
-            return work.answer(contract.EntryOutcome(outcome="created", customer_id=entered.id, version=entered.version))
+            return entry.enter(work, call, command, subject)
+
+    @serves(contract.ENTER_INTO_POOL)
+    def enter_into_pool(self, command: contract.EnterIntoPool, call: Call) -> contract.EntryOutcome:
+        subject = entry.subject_of_fields(command)
+        with call.transaction() as work:
+            pool = work.session.get(Pool, command.pool_id)
+            if pool is None:
+                raise NotFound()
+            return entry.enter_into(work, call, command, subject, pool)
+
+    # --- the registry
 
     @serves(contract.UPDATE_CUSTOMER)
     def update_customer(self, command: contract.UpdateCustomer, call: Call) -> contract.CustomerView:
         with call.transaction() as work:
-            customer = queries.lock_customer(work.session, command.customer_id, seen(call, call.scope))
-            if customer is None:
-                raise queries.missing(work.session, command.customer_id)
+            refiling = editing.refile(work, call, command)
+            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
             if customer.version != command.expected_version:
                 raise VersionConflict(version=customer.version)
-            old = view(customer)
-            for field in command.model_fields_set - {"customer_id", "expected_version"}:
-                setattr(customer, field, getattr(command, field))
-            customer.version += 1
-            work.emit(contract.CustomerUpdated(**state_of(customer)), aggregate_id=customer.id, version=customer.version)
-            work.audit(customer.id, agency_id=customer.agency_id, old=old, new=view(customer))
-            return work.answer(view(customer))
+            old = view(queries.view_of(work.session, customer))
+            editing.change(work.session, customer, command, refiling)
+            new = view(queries.view_of(work.session, customer))
+            event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
+            work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
+            work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
+            return work.answer(new)
 
     @serves(contract.SHOW_CUSTOMER)
     def show_customer(self, query: contract.ShowCustomer, call: Call) -> contract.CustomerView:
@@ -61,71 +77,162 @@ class CustomersService(Service):
         return view(customer)
 
     @serves(contract.LIST_CUSTOMERS)
-    def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[contract.CustomerView]:
+    def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[contract.CustomerLine]:
+        after = paging.decode_id(query.cursor)
+        wanted = contract.CustomerFilter(of=query.of, owner_id=query.owner_id, is_key=query.is_key)
+        with call.reading_rows() as connection:
+            rows = queries.list_customers(connection, call.scope, call.caller, wanted, after, query.limit + 1)
+        return paging.page(Page[contract.CustomerLine], [line(row) for row in rows], query.limit)
+
+    @serves(contract.COUNT_CUSTOMERS)
+    def count_customers(self, query: contract.CustomerFilter, call: Call) -> contract.Count:
+        with call.reading_rows() as connection:
+            return contract.Count(count=queries.count_customers(connection, call.scope, call.caller, query))
+
+    @serves(contract.LIST_OWNERSHIP)
+    def list_ownership(self, query: contract.ShowCustomer, call: Call) -> Page[contract.OwnershipView]:
+        with call.reading_rows() as connection:
+            if queries.find_customer(connection, query.customer_id, call.scope, call.caller) is None:
+                raise queries.missing(connection, query.customer_id)
+            rows = queries.list_ownership(connection, query.customer_id)
+        return Page[contract.OwnershipView](items=[ownership(row) for row in rows])
+
+    @serves(contract.LIST_ENTRY_ATTEMPTS)
+    def list_entry_attempts(self, query: contract.ListEntryAttempts, call: Call) -> Page[contract.EntryAttemptView]:
         after = paging.decode_id(query.cursor)
         with call.reading_rows() as connection:
-            rows = queries.list_customers(connection, Scope.OWN, call.caller, after, query.limit + 1)
-        return paging.page(Page[contract.CustomerView], [view(row) for row in rows], query.limit)
+            rows = queries.list_attempts(connection, call.scope, call.caller, query.person_id, after, query.limit + 1)
+        items = [contract.EntryAttemptView.model_validate(row, from_attributes=True) for row in rows]
+        return paging.page(Page[contract.EntryAttemptView], items, query.limit)
+
+    # --- who holds what
+
+    @serves(contract.RELEASE_CUSTOMER)
+    def release_customer(self, command: contract.ReleaseCustomer, call: Call) -> contract.CustomerLine:
+        with call.transaction() as work:
+            return moved(work, moves.release(work, call, command))
+
+    @serves(contract.OPEN_CUSTOMER)
+    def open_customer(self, command: contract.OpenCustomer, call: Call) -> contract.CustomerLine:
+        with call.transaction() as work:
+            return moved(work, moves.open_to_public(work, call, command.customer_id))
+
+    @serves(contract.CLAIM_CUSTOMER)
+    def claim_customer(self, command: contract.ClaimCustomer, call: Call) -> contract.CustomerView:
+        self.receivers.prepare(call, call.user_id)
+        with call.transaction() as work:
+            customer = moves.claim(work, call, command.customer_id)
+            work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
+            return work.answer(view(queries.view_of(work.session, customer)))
+
+    @serves(contract.ASSIGN_CUSTOMER)
+    def assign_customer(self, command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:
+        call.answer_again()
+        moves.find_receiver(call, command.to)
+        self.receivers.prepare(call, command.to)
+        with call.transaction() as work:
+            return moved(work, moves.assign(work, call, command))
+
+    @serves(contract.TRANSFER_CUSTOMER)
+    def transfer_customer(self, command: contract.TransferCustomer, call: Call) -> contract.CustomerLine:
+        call.answer_again()
+        moves.find_receiver(call, command.to)
+        self.receivers.prepare(call, command.to)
+        with call.transaction() as work:
+            return moved(work, moves.transfer(work, call, command))
+
+    @serves(contract.TAKE_BACK)
+    def take_back(self, command: contract.TakeBack, call: Call) -> contract.TakenBack:
+        with call.transaction() as work:
+            customer = moves.take_back(work, command)
+            if customer:
+                work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
+            return work.answer(contract.TakenBack(is_done=customer is not None))
+
+    # --- filing what is not filed
+
+    @every(seconds=5)
+    def file_unfiled(self, chore: Chore) -> None:
+        with chore.reading() as session:
+            unfiled = queries.list_unfiled(session, most=100)
+        for customer_id in unfiled:
+            chore.ask(contract.FILE_CUSTOMER, contract.FileCustomer(customer_id=customer_id), key=f"file-{customer_id}")
+
+    @serves(contract.FILE_CUSTOMER)
+    def file_customer(self, command: contract.FileCustomer, call: Call) -> Nothing:
+        with call.transaction() as work:
+            editing.file_again(work.session, queries.lock_known(work.session, command.customer_id))
+            work.audit(command.customer_id, new={"filed": True})
+            return work.answer(Nothing())
+
+    # --- pools
+
+    @serves(contract.LIST_POOLS)
+    def list_pools(self, query: PageQuery, call: Call) -> Page[contract.PoolView]:
+        with call.reading_rows() as connection:
+            rows = queries.list_pools(connection, seen_pools(call), paging.decode_id(query.cursor), query.limit + 1)
+        return paging.page(Page[contract.PoolView], [pool_view(row, call) for row in rows], query.limit)
+
+    @serves(contract.LIST_POOL_CUSTOMERS)
+    def list_pool_customers(self, query: contract.ListPoolCustomers, call: Call) -> Page[contract.PooledCustomer]:
+        with call.reading_rows() as connection:
+            if not queries.list_pools(connection, seen_pools(call) & (Pool.id == query.pool_id), None, 1):
+                raise NotFound()
+            rows = queries.list_pool(connection, query.pool_id, paging.decode_id(query.cursor), query.limit + 1)
+        items = [contract.PooledCustomer.model_validate(row, from_attributes=True) for row in rows]
+        return paging.page(Page[contract.PooledCustomer], items, query.limit)
+
+    # --- what others tell
+
+    @handles(AgencyAdded)
+    def make_pools(self, event: AgencyAdded, envelope: Envelope, work: Work) -> None:
+        pool_of(work.session, event.agency_id, "public")
+        pool_of(work.session, event.agency_id, "agency")
+        if event.is_headquarters:
+            pool_of(work.session, event.agency_id, "telesales")
+            pool_of(work.session, event.agency_id, "industry")
+
+    @handles(AllowanceSet)
+    def follow_allowance(self, event: AllowanceSet, envelope: Envelope, work: Work) -> None:
+        put_allowance(work.session, event.person_id, event.agency_id, event.limit, envelope.version)
 
 
-def seen(call: Call, scope: Scope) -> ColumnElement[bool]:
-    return visible(scope, call.caller, owner=Customer.owner_id, department=Customer.department_id, agency=Customer.agency_id)
+def moved(work: Work, customer: Customer) -> contract.CustomerLine:
+    work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
+    return work.answer(line(queries.line_of(work.session, customer)))
 
 
-def new_customer(command: contract.EnterCustomer, call: Call, work: Work) -> dict[str, object]:
-    return {
-        "id": new_id(),
-        "version": 1,
-        "name": command.name,
-        "name_key": domain.name_key(command.name),
-        "phone": command.phone,
-        "city": command.city,
-        "contact_person": command.contact_person,
-        "is_key": command.is_key,
-        "agency_id": call.caller.agency_id,
-        "department_id": call.caller.department_id,
-        "owner_id": call.user_id,
-        "owner_name": call.caller.display_name,
-        "entered_at": work.now,
-    }
+def seen_pools(call: Call) -> ColumnElement[bool]:
+    """Everybody sees the public pool of his agency, who manages pools all of his agency's, headquarters every one."""
+    if call.scope is Scope.ALL:
+        return Pool.id.is_not(None)
+    own = Pool.agency_id == call.caller.agency_id
+    return own if call.caller.may("pool:manage") else own & (Pool.kind == "public")
 
 
-def collide(command: contract.EnterCustomer, call: Call, work: Work) -> contract.EntryOutcome:
-    """Says what the entry comes to, and keeps the attempt."""
-    known = queries.find_by_name(work.session, domain.name_key(command.name))
-    outcome = domain.judge_collision(
-        customer_id=known.id,
-        version=known.version,
-        owner_id=known.owner_id,
-        owner_name=known.owner_name,
-        agency_id=known.agency_id,
-        caller_id=call.user_id,
-        caller_agency_id=call.caller.agency_id,
+def pool_view(row: Any, call: Call) -> contract.PoolView:
+    may_claim = row.kind == "public" and row.agency_id == call.caller.agency_id and call.caller.may("customer:claim")
+    return contract.PoolView(id=row.id, agency_id=row.agency_id, kind=row.kind, name=row.name, may_claim=may_claim)
+
+
+def view(row: Any) -> contract.CustomerView:
+    return contract.CustomerView.model_validate(row, from_attributes=True)
+
+
+def line(row: Any) -> contract.CustomerLine:
+    return contract.CustomerLine.model_validate(row, from_attributes=True)
+
+
+def ownership(row: Any) -> contract.OwnershipView:
+    return contract.OwnershipView(
+        holding=row.number,
+        owner_id=row.owner_id,
+        owner_name=row.owner_name,
+        pool_id=row.pool_id,
+        pool_kind=row.pool_kind,
+        cause=row.cause,
+        reason=row.reason,
+        actor=row.actor,
+        since=row.held_from,
+        until=row.held_until,
     )
-    attempt = EntryAttempt(
-        id=new_id(),
-        at=work.now,
-        person_id=call.user_id,
-        agency_id=call.caller.agency_id,
-        name=command.name,
-        outcome=outcome.outcome,
-        customer_id=known.id,
-    )
-    work.session.add(attempt)
-    work.audit(known.id, new={"outcome": outcome.outcome, "typed_name": command.name})
-    return outcome
-
-
-def state_of(customer: Stored) -> dict[str, object]:
-    """What the customer's events carry."""
-    return {
-        "customer_id": customer.id,
-        "name": customer.name,
-        "is_key": customer.is_key,
-        "owner_id": customer.owner_id,
-        "department_id": customer.department_id,
-    }
-
-
-def view(customer: Stored) -> contract.CustomerView:
-    return contract.CustomerView.model_validate(customer, from_attributes=True)

@@ -1,0 +1,54 @@
+"""The collision check by itself, before anything is entered: what each searched field finds, and what an entry would come to."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.contracts import customers as contract
+from services.contracts.errors import InvalidRequest
+from services.customers import entry, matching
+from services.customers.collision.keys import fragment_of
+from services.customers.collision.subject import Subject, subject_of
+from services.customers.collision.verdict import Match, Viewpoint, judge, parts_of
+
+FIELDS = ("name", "phone", "fax", "credit_code")
+
+
+def check(connection: Connection, query: contract.CheckCollision, viewpoint: Viewpoint) -> contract.CollisionCheck:
+    """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
+    subject = subject_of_query(query)
+    matches = {found.known.id: found for found in matching.find(connection, subject)}
+    fields = {field: contract.FieldHits(hits=count(matches, field)) for field in FIELDS if getattr(query, field)}
+    if query.name:
+        listed, hits = matching.find_by_fragment(connection, query.name)
+        for found in listed:
+            known = matches.get(found.known.id)
+            matches[found.known.id] = Match(known.known, (*known.evidence, *found.evidence)) if known else found
+        hits = max(hits, count(matches, "name"))
+        fields["name"] = contract.FieldHits(hits=min(hits, matching.COUNTED), is_more=hits > matching.COUNTED)
+    verdict = judge(list(matches.values()), viewpoint)
+    return contract.CollisionCheck(
+        fields=fields,
+        hits=list(entry.shown(list(matches.values()), viewpoint)),
+        verdict=entry.with_administrators(connection, verdict, viewpoint),
+        name_parts=parts_of(subject.names[0]) if subject.names else None,
+    )
+
+
+def subject_of_query(query: contract.CheckCollision) -> Subject:
+    given = query.model_dump(include=set(FIELDS), exclude_none=True)
+    if not given:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "", "detail": "give a name, phone, fax or credit code"}])
+    if query.name and len(fragment_of(query.name)) < matching.SHORTEST_FRAGMENT:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/name", "detail": "give two characters at least"}])
+    names = [query.name] if query.name else []
+    given.pop("name", None)
+    subject = subject_of(names, province=query.province, city=query.city, **given)
+    for field, found in (("phone", subject.phones), ("fax", subject.faxes), ("credit_code", subject.credit_code)):
+        if field in given and not found:
+            raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "cannot be read"}])
+    return subject
+
+
+def count(matches: dict[UUID, Match], field: str) -> int:
+    return sum(field in found.fields for found in matches.values())

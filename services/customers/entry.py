@@ -1,0 +1,233 @@
+"""Entering a company: the collision check made again under locks, and its outcome, which is always told and never half saved."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.contracts import customers as contract
+from services.contracts.errors import InvalidRequest
+from services.contracts.permissions import Scope
+from services.customers import matching, queries
+from services.customers.collision.keys import parse_credit_code
+from services.customers.collision.names import VERSION
+from services.customers.collision.subject import Subject, subject_of
+from services.customers.collision.verdict import Match, Viewpoint, hit, judge, ref_of, telling
+from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
+from services.customers.ownership import Place, in_pool, place, state_of
+from services.directory.queries import names_of_role
+from services.plumbing.call import Call
+from services.plumbing.ids import new_id
+from services.plumbing.masking import mask
+from services.plumbing.work import Work
+
+TRIES = 3
+OF_CUSTOMER = (
+    "name", "phone", "fax", "email", "province", "city", "address", "contact_person", "source", "industry", "website",
+    "size", "needs", "is_key",
+)  # fmt: skip
+OF_BOUND = ("name", "phone", "fax", "province", "city", "contact_person", "industry")
+
+
+def viewpoint_of(call: Call) -> Viewpoint:
+    return Viewpoint(call.user_id, call.caller.agency_id, may_claim=call.caller.may("customer:claim"))
+
+
+def subject_of_fields(fields: contract.CustomerFields) -> Subject:
+    """Raises InvalidRequest for a credit code that is none, and for a name without a letter or digit."""
+    if fields.credit_code and not parse_credit_code(fields.credit_code):
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
+    subject = subject_of(
+        names_in(fields),
+        phone=fields.phone,
+        fax=fields.fax,
+        credit_code=fields.credit_code,
+        province=fields.province,
+        city=fields.city,
+    )
+    if not subject.names[0].core:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/name", "detail": "has neither a letter nor a digit"}])
+    return subject
+
+
+def names_in(fields: contract.CustomerFields) -> list[str]:
+    return [fields.name, *fields.aliases]
+
+
+def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], contract.Verdict]:
+    matches = matching.find(session, subject)
+    return matches, with_administrators(session, judge(matches, viewpoint), viewpoint)
+
+
+def with_administrators(session: Any, verdict: contract.Verdict, viewpoint: Viewpoint) -> contract.Verdict:
+    """Whom to ask for what lies in the agency pool is who administers it."""
+    if verdict.reason != "in_agency_pool":
+        return verdict
+    return verdict.model_copy(update={"ask": tuple(names_of_role(session, viewpoint.agency_id, "agency_admin"))})
+
+
+def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject) -> contract.EntryOutcome:
+    """Into the caller's stock, or what else comes of it. Raises StockIsFull."""
+    viewpoint = viewpoint_of(call)
+    matching.lock(work.session, subject)
+    for _ in range(TRIES):
+        matches, verdict = check(work.session, subject, viewpoint)
+        if verdict.customer_id is None or not (verdict.verdict == "yours" or command.claim):
+            break
+        # What it is may have changed hands since it was found: only its locked row says.
+        customer = queries.lock_known(work.session, verdict.customer_id)
+        if verdict.verdict == "yours" and customer.owner_id == call.user_id:
+            return bind(work, call, command, subject, customer)
+        if verdict.verdict == "claimable" and customer.pool_id is not None and is_public(work.session, customer):
+            place(work, customer, Place(call.caller.agency_id, call.user_id, call.caller.department_id), "claim")
+            work.audit(customer.id, new=state_of(customer))
+            return work.answer(
+                contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
+            )
+    hits = shown(matches, viewpoint)
+    if verdict.verdict == "free" or (verdict.verdict == "needs_confirmation" and is_confirmed(command, matches)):
+        to = Place(call.caller.agency_id, call.user_id, call.caller.department_id)
+        customer = create(work, call, command, subject, to)
+        if verdict.verdict == "needs_confirmation":
+            keep_for_review(work, call, command, matches, customer)
+        return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
+    return unsaved(work, call, command, matches, verdict, hits)
+
+
+def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject: Subject, pool: Pool) -> contract.EntryOutcome:
+    """Into a pool, unless the same company is known; with `keep_twin` even then, over agencies headquarters alone."""
+    viewpoint = viewpoint_of(call)._replace(may_claim=False)
+    matching.lock(work.session, subject)
+    matches, verdict = check(work.session, subject, viewpoint)
+    hits = shown(matches, viewpoint)
+    of_others = any(found.effect == "same" and found.known.agency_id != pool.agency_id for found in matches)
+    may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
+    if verdict.verdict in ("refused", "yours") and not may_keep:
+        return unsaved(work, call, command, matches, verdict, hits)
+    customer = create(work, call, command, subject, in_pool(pool), registered_at=command.registered_at, why=command.keep_twin)
+    return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
+
+
+def create(
+    work: Work,
+    call: Call,
+    fields: contract.CustomerFields,
+    subject: Subject,
+    to: Place,
+    *,
+    registered_at: Any = None,
+    why: str | None = None,
+) -> Customer:
+    customer = Customer(
+        id=new_id(),
+        version=1,
+        holding=0,
+        entered_by=call.user_id,
+        entered_at=work.now,
+        registered_at=registered_at,
+        credit_code=subject.credit_code,
+        normaliser=VERSION,
+        **{name: getattr(fields, name) for name in OF_CUSTOMER},
+    )
+    place(work, customer, to, "enter", why)
+    matching.file(work.session, customer, kinds_of(fields.name, fields.aliases), subject)
+    shown = {**fields.model_dump(mode="json", include={"name", "is_key", "source"}), "keep_twin": why}
+    work.audit(customer.id, agency_id=to.agency_id, new=shown)
+    return customer
+
+
+def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, "licence"), *((alias, "alias") for alias in dict.fromkeys(aliases) if alias != name)]
+
+
+def bind(
+    work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer
+) -> contract.EntryOutcome:
+    """What was typed is kept with the customer: its names and numbers are met by the next check as well."""
+    bound = BoundEntry(
+        id=new_id(),
+        customer_id=customer.id,
+        agency_id=customer.agency_id,
+        entered_by=call.user_id,
+        entered_at=work.now,
+        **{name: getattr(command, name) for name in OF_BOUND},
+    )
+    work.session.add(bound)
+    matching.file(work.session, customer, [(name, "alias") for name in names_in(command)], subject)
+    customer.version += 1
+    state = state_of(customer) | {"department_id": call.caller.department_id}
+    work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
+    note_attempt(work, call, command, "bound_to_yours", customer.id, None)
+    work.audit(customer.id, new={"outcome": "bound_to_yours", "typed_name": command.name})
+    return work.answer(
+        contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version)
+    )
+
+
+def is_public(session: Session, customer: Customer) -> bool:
+    pool = session.get_one(Pool, customer.pool_id)
+    return pool.kind == "public"
+
+
+def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> bool:
+    """Whether every near match was seen; one that has come meanwhile was not."""
+    near = {ref_of(found.known.id) for found in matches if found.effect == "near"}
+    return command.confirmation is not None and near <= set(command.confirmation.seen)
+
+
+def keep_for_review(
+    work: Work, call: Call, command: contract.EnterCustomer, matches: Sequence[Match], customer: Customer
+) -> None:
+    assert command.confirmation is not None
+    work.session.add(
+        ReviewItem(
+            id=new_id(),
+            customer_id=customer.id,
+            agency_id=customer.agency_id,
+            person_id=call.user_id,
+            at=work.now,
+            seen=[found.known.id for found in matches if found.effect == "near"],
+            reason=command.confirmation.reason,
+        )
+    )
+
+
+def unsaved(
+    work: Work,
+    call: Call,
+    fields: contract.CustomerFields,
+    matches: Sequence[Match],
+    verdict: contract.Verdict,
+    hits: tuple[contract.Hit, ...],
+) -> contract.EntryOutcome:
+    """Says why nothing was saved, and keeps the attempt."""
+    outcome: Any = "refused" if verdict.verdict in ("refused", "yours") else verdict.verdict
+    met = telling(matches)[0].known
+    note_attempt(work, call, fields, outcome, met.id, verdict.reason)
+    work.audit(met.id, new={"outcome": outcome, "reason": verdict.reason, "typed_name": fields.name})
+    return work.answer(contract.EntryOutcome(outcome=outcome, verdict=verdict, hits=hits))
+
+
+def note_attempt(work: Work, call: Call, fields: contract.CustomerFields, outcome: Any, customer_id: Any, reason: Any) -> None:
+    attempt = EntryAttempt(
+        id=new_id(),
+        at=work.now,
+        person_id=call.user_id,
+        agency_id=call.caller.agency_id,
+        name=fields.name,
+        phone=mask(fields.phone) if fields.phone else None,
+        fax=mask(fields.fax) if fields.fax else None,
+        outcome=outcome,
+        customer_id=customer_id,
+        reason=reason,
+    )
+    work.session.add(attempt)
+    told = contract.EntryAttempted(
+        attempt_id=attempt.id, person_id=call.user_id, name=fields.name, outcome=outcome, reason=reason
+    )
+    work.emit(told, aggregate_id=attempt.id, version=1)
+
+
+def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[contract.Hit, ...]:
+    """The most telling first."""
+    return tuple(hit(found, viewpoint) for found in telling(matches)[: matching.SHOWN])

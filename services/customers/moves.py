@@ -1,0 +1,140 @@
+"""Releasing, opening, claiming, assigning, transferring, taking back: who may, from where to where; `ownership.place` does it."""
+
+from uuid import UUID
+
+from sqlalchemy import select, true
+from sqlalchemy.orm import Session
+
+from services.contracts import customers as contract
+from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, NotHeld, NotInPool, OutOfScope
+from services.contracts.permissions import Scope
+from services.customers import domain, matching, queries
+from services.customers.collision.subject import Subject
+from services.customers.collision.verdict import Viewpoint, judge
+from services.customers.editing import filed_subject
+from services.customers.entry import viewpoint_of
+from services.customers.models import Customer, Pool
+from services.customers.ownership import in_pool, place, pool_of, with_person
+from services.directory.models import Person
+from services.directory.scopes import has_within
+from services.directory.service import known_person
+from services.plumbing.call import Call
+from services.plumbing.work import Work
+
+
+def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Customer:
+    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+    if customer.owner_id is None:
+        raise NotHeld()
+    cause = domain.cause_of_release(owner_id=customer.owner_id, caller_id=call.user_id)
+    reason = f"{command.reason}: {command.comment}" if command.comment else command.reason
+    place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "agency")), cause, reason)
+    return customer
+
+
+def open_to_public(work: Work, call: Call, customer_id: UUID) -> Customer:
+    customer = queries.lock_customer(work.session, customer_id, call.scope, call.caller)
+    if customer.pool_id is None or pool(work.session, customer).kind != "agency":
+        raise NotInPool()
+    place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "public")), "open")
+    return customer
+
+
+def claim(work: Work, call: Call, customer_id: UUID) -> Customer:
+    subject = lock_company(work.session, customer_id)
+    customer = queries.lock_of_agency(work.session, customer_id, call.caller.agency_id)
+    if customer is None:
+        raise queries.missing(work.session, customer_id)
+    if customer.owner_id == call.user_id:
+        raise AlreadyTheirs()
+    if customer.pool_id is None:
+        raise NotInPool()
+    domain.check_claimable(pool(work.session, customer).kind)  # type: ignore[arg-type]
+    refuse_twins(work.session, subject, customer, viewpoint_of(call))
+    place(work, customer, with_person(person(work.session, call.user_id)), "claim")
+    return customer
+
+
+def assign(work: Work, call: Call, command: contract.AssignCustomer) -> Customer:
+    subject = lock_company(work.session, command.customer_id)
+    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+    if customer.pool_id is None:
+        raise NotInPool()
+    receiver = reached(work.session, call, command.to)
+    check(receiver, customer, call.scope)
+    refuse_twins(work.session, subject, customer, Viewpoint(receiver.id, receiver.agency_id, may_claim=True))
+    place(work, customer, with_person(receiver), "assign")
+    return customer
+
+
+def transfer(work: Work, call: Call, command: contract.TransferCustomer) -> Customer:
+    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+    if customer.owner_id is None:
+        raise NotHeld()
+    if customer.owner_id == command.to:
+        raise AlreadyTheirs()
+    receiver = reached(work.session, call, command.to)
+    check(receiver, customer, call.scope)
+    place(work, customer, with_person(receiver), "transfer", command.reason)
+    return customer
+
+
+def take_back(work: Work, command: contract.TakeBack) -> Customer | None:
+    """None when somebody else holds it by now."""
+    found = work.session.scalars(select(Customer).where(Customer.id == command.customer_id).with_for_update()).one_or_none()
+    if found is None:
+        raise NotFound()
+    if (found.owner_id, found.holding) != (command.owner_id, command.holding):
+        return None
+    place(work, found, in_pool(pool_of(work.session, found.agency_id, "agency")), "take_back", command.reason)
+    return found
+
+
+def lock_company(session: Session, customer_id: UUID) -> Subject:
+    """The keys of a customer, before its row, as an entry locks them: nobody enters the same company meanwhile."""
+    customer = session.get(Customer, customer_id)
+    subject = filed_subject(session, customer) if customer else Subject()
+    matching.lock(session, subject)
+    return subject
+
+
+def refuse_twins(session: Session, subject: Subject, customer: Customer, viewpoint: Viewpoint) -> None:
+    """What lies in a pool does not come to somebody while somebody else has the same company. Raises HeldElsewhere."""
+    matches = matching.find(session, subject, but=customer.id)
+    verdict = judge(matches, viewpoint)
+    if verdict.verdict == "refused":
+        raise HeldElsewhere(detail=verdict.message, reason=verdict.reason, ask=list(verdict.ask))
+
+
+def check(receiver: Person, customer: Customer, scope: Scope) -> None:
+    domain.check_receiver(
+        status=receiver.status,
+        roles=receiver.roles,
+        agency_id=receiver.agency_id,
+        of_agency_id=customer.agency_id,
+        scope=scope,
+    )
+
+
+def person(session: Session, person_id: UUID) -> Person:
+    return session.get_one(Person, person_id)
+
+
+def find_receiver(call: Call, person_id: UUID) -> None:
+    """Before the transaction, as identity may have to be asked. Raises NotFound, OutOfScope."""
+    known_person(call, person_id)
+    with call.reading() as session:
+        reached(session, call, person_id)
+
+
+def reached(session: Session, call: Call, person_id: UUID) -> Person:
+    """Somebody within the caller's reach. Raises OutOfScope."""
+    within = true() if call.scope is Scope.ALL else has_within(call.scope, call.caller, Person)
+    found = session.scalars(select(Person).where(Person.id == person_id, within)).one_or_none()
+    if found is None:
+        raise OutOfScope()
+    return found
+
+
+def pool(session: Session, customer: Customer) -> Pool:
+    return session.get_one(Pool, customer.pool_id)

@@ -1,0 +1,168 @@
+"""Who holds what: the one function through which every change of ownership goes, whatever its cause, and the guard of the stock.
+
+Rules decides how many customers a person may hold; the number stands here, beside the count of those that he holds, so that the
+check and the change are one transaction.
+"""
+
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.contracts.customers import Cause, CustomerEntered, CustomerMoved, PoolKind
+from services.contracts.errors import ServiceUnavailable, StockIsFull
+from services.contracts.rules import SHOW_ALLOWANCE, AskAllowance
+from services.customers.models import Customer, Ownership, Pool, Stock
+from services.directory.models import Person
+from services.directory.service import known_person
+from services.plumbing.call import Call
+from services.plumbing.work import Work
+
+
+class Place(NamedTuple):
+    """Where a customer is held: by a person or in a pool, and of which agency these are."""
+
+    agency_id: UUID
+    owner_id: UUID | None = None
+    department_id: UUID | None = None
+    pool_id: UUID | None = None
+    pool_kind: PoolKind | None = None
+
+
+def with_person(person: Person) -> Place:
+    return Place(person.agency_id, owner_id=person.id, department_id=person.department_id)
+
+
+def in_pool(pool: Pool) -> Place:
+    return Place(pool.agency_id, pool_id=pool.id, pool_kind=pool.kind)  # type: ignore[arg-type]
+
+
+def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str | None = None) -> None:
+    """Moves a customer whose row this transaction has locked, or that it has just made (`holding` 0), and tells of it.
+
+    The rows of the stocks concerned are locked in the order of their ids, after those of customers. Raises StockIsFull when the
+    receiver would hold more than he may; giving away is never refused.
+    """
+    session, giver = work.session, customer.owner_id
+    is_new = customer.holding == 0
+    count(session, giver=None if is_new else giver, receiver=to.owner_id)
+    since = work.now if is_new else max(work.now, customer.held_since)  # a clock that was set back makes no gap
+    if not is_new:
+        session.execute(CLOSE, {"customer_id": customer.id, "number": customer.holding, "since": since})
+        customer.version += 1
+    customer.agency_id, customer.owner_id, customer.pool_id = to.agency_id, to.owner_id, to.pool_id
+    customer.holding += 1
+    customer.held_since = since
+    session.add(customer)
+    session.flush()
+    session.add(
+        Ownership(
+            customer_id=customer.id,
+            number=customer.holding,
+            agency_id=to.agency_id,
+            owner_id=to.owner_id,
+            pool_id=to.pool_id,
+            cause=cause,
+            reason=reason,
+            actor=work.actor,
+            held_from=since,
+        )
+    )
+    state = state_of(customer) | {"department_id": to.department_id, "pool_kind": to.pool_kind}
+    event = (
+        CustomerEntered(**state, entered_by=customer.entered_by)
+        if is_new
+        else CustomerMoved(**state, cause=cause, reason=reason, moved_from=giver)
+    )
+    work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=to.agency_id)
+
+
+CLOSE = text("UPDATE ownership SET held_until = :since WHERE customer_id = :customer_id AND number = :number")
+
+
+def state_of(customer: Customer) -> dict[str, object]:
+    """What a customer's events carry, without what stands in other tables."""
+    return {
+        "customer_id": customer.id,
+        "name": customer.name,
+        "is_key": customer.is_key,
+        "owner_id": customer.owner_id,
+        "pool_id": customer.pool_id,
+        "holding": customer.holding,
+        "held_since": customer.held_since,
+        "source": customer.source,
+    }
+
+
+# --- stock
+
+
+def count(session: Session, *, giver: UUID | None, receiver: UUID | None) -> None:
+    """One fewer for the giver, one more for the receiver. Raises StockIsFull."""
+    concerned = {person_id for person_id in (giver, receiver) if person_id}
+    if not concerned:
+        return
+    locked = select(Stock).where(Stock.person_id.in_(concerned)).order_by(Stock.person_id).with_for_update()
+    stocks = {stock.person_id: stock for stock in session.scalars(locked.execution_options(populate_existing=True))}
+    if receiver:
+        stock = stocks.get(receiver)
+        if stock is None or stock.allowed is None:
+            raise ServiceUnavailable(reason="allowance")
+        if stock.held >= stock.allowed:
+            raise StockIsFull(held=stock.held, limit=stock.allowed)
+        stock.held += 1
+    if giver:
+        stocks[giver].held -= 1
+
+
+def put_allowance(session: Session, person_id: UUID, agency_id: UUID, limit: int, version: int) -> None:
+    """Takes over a person's allowance unless a newer one is known."""
+    row = insert(Stock).values(person_id=person_id, agency_id=agency_id, held=0, allowed=limit, allowance_version=version)
+    newer = {"allowed": row.excluded.allowed, "allowance_version": row.excluded.allowance_version}
+    older = (Stock.allowance_version < row.excluded.allowance_version) | Stock.allowed.is_(None)
+    session.execute(row.on_conflict_do_update(index_elements=[Stock.person_id], set_=newer, where=older))
+
+
+class Receivers:
+    """Makes sure, before a transaction, that a person is known and what he may hold. Once known he stays known."""
+
+    MOST = 100_000
+
+    def __init__(self) -> None:
+        self._ready: set[UUID] = set()
+
+    def prepare(self, call: Call, person_id: UUID) -> None:
+        """Raises NotFound for nobody, ServiceUnavailable when rules or identity must be asked and do not answer."""
+        if person_id in self._ready:
+            return
+        person = known_person(call, person_id)
+        with call.reading() as session:
+            stock = session.get(Stock, person_id)
+        if stock is None or stock.allowed is None:
+            allowance = call.ask_in_own_name(SHOW_ALLOWANCE, AskAllowance(person_id=person_id))
+            with call.noting() as session:
+                put_allowance(session, person_id, person.agency_id, allowance.limit, allowance.version)
+        if len(self._ready) >= self.MOST:
+            self._ready.clear()
+        self._ready.add(person_id)
+
+
+# --- pools
+
+NAMES: dict[PoolKind, str] = {"public": "公海", "agency": "代理商管理员库", "telesales": "电销库", "industry": "行业库"}
+
+
+def pool_id(agency_id: UUID, kind: PoolKind) -> UUID:
+    """An agency has one pool of each kind, so its id can be computed wherever it is needed."""
+    return uuid5(agency_id, kind)
+
+
+def pool_of(session: Session, agency_id: UUID, kind: PoolKind) -> Pool:
+    """The agency's pool, made if it is not there yet."""
+    values = {"id": pool_id(agency_id, kind), "agency_id": agency_id, "kind": kind, "name": NAMES[kind]}
+    if found := session.get(Pool, values["id"]):
+        return found
+    session.execute(insert(Pool).values(values).on_conflict_do_nothing())
+    return session.get_one(Pool, values["id"])
