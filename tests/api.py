@@ -52,12 +52,21 @@ class Client:
     http: httpx.Client
     token: str | None = None
     user: dict[str, Any] = field(default_factory=dict)
+    is_patient: bool = False
+    """Repeats under the same key what was too much for a busy machine, as a client would."""
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
-        return self.http.request(method, path, json=body, headers=sent)
+        if self.is_patient:
+            sent.setdefault("Idempotency-Key", uuid.uuid4().hex)
+        answer = self.http.request(method, path, json=body, headers=sent)
+        for _ in range(10):
+            if not self.is_patient or not is_too_busy(answer):
+                break
+            answer = self.http.request(method, path, json=body, headers=sent)
+        return answer
 
     def get(self, path: str, **headers: str) -> Any:
         return expect(200, self.request("GET", path, **headers))
@@ -95,6 +104,10 @@ class Client:
     def log_in(self, login: str, password: str) -> "Client":
         opened = Client(self.http).post("/v1/sessions", {"login": login, "password": password})
         return Client(self.http, opened["token"], opened["session"])
+
+
+def is_too_busy(answer: httpx.Response) -> bool:
+    return answer.status_code in (503, 504) or answer.json().get("type") == "urn:qudao:problem:command-in-flight"
 
 
 def expect(status: int, response: httpx.Response) -> Any:

@@ -7,12 +7,12 @@ check and the change are one transaction.
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.customers import Cause, CustomerEntered, CustomerMoved, PoolKind
-from services.contracts.errors import ServiceUnavailable, StockIsFull
+from services.contracts.errors import QudaoError, ServiceUnavailable, StockIsFull
 from services.contracts.rules import SHOW_ALLOWANCE, AskAllowance
 from services.customers.models import Customer, Ownership, Pool, Stock
 from services.directory.models import Person
@@ -104,17 +104,22 @@ def count(session: Session, *, giver: UUID | None, receiver: UUID | None) -> Non
     concerned = {person_id for person_id in (giver, receiver) if person_id}
     if not concerned:
         return
-    locked = select(Stock).where(Stock.person_id.in_(concerned)).order_by(Stock.person_id).with_for_update()
-    stocks = {stock.person_id: stock for stock in session.scalars(locked.execution_options(populate_existing=True))}
+    # A full stock is seen without waiting for its lock; one that fills up meanwhile is seen when the lock is given.
+    has_room = (Stock.person_id != receiver) | (Stock.held < Stock.allowed) if receiver else true()
+    wanted = select(Stock).where(Stock.person_id.in_(concerned), has_room).order_by(Stock.person_id).with_for_update()
+    stocks = {stock.person_id: stock for stock in session.scalars(wanted.execution_options(populate_existing=True))}
     if receiver:
-        stock = stocks.get(receiver)
-        if stock is None or stock.allowed is None:
-            raise ServiceUnavailable(reason="allowance")
-        if stock.held >= stock.allowed:
-            raise StockIsFull(held=stock.held, limit=stock.allowed)
-        stock.held += 1
+        if receiver not in stocks:
+            raise no_room(session.get(Stock, receiver))
+        stocks[receiver].held += 1
     if giver:
         stocks[giver].held -= 1
+
+
+def no_room(stock: Stock | None) -> QudaoError:
+    if stock is None or stock.allowed is None:
+        return ServiceUnavailable(reason="allowance")
+    return StockIsFull(held=stock.held, limit=stock.allowed)
 
 
 def put_allowance(session: Session, person_id: UUID, agency_id: UUID, limit: int, version: int) -> None:

@@ -27,6 +27,7 @@ from ops.keys import SERVICES, make_keys
 from services.contracts.base import Operation
 from services.contracts.subscriptions import producers_for
 from services.plumbing.bus import address
+from services.plumbing.migrate import migrations_of
 from tests.api import Headquarters, eventually, unique
 from tests.brokers import make_broker
 from tests.compose import CONTAINERS, ROOT, command_of, environment_here
@@ -213,7 +214,7 @@ REFUSED: dict[str, Act] = {
     "publish another's events": publish("customers.events", "customer_entered"),
     "write into a queue past the exchanges": publish("", "rpc-identity"),
     "dead-letter by hand": publish("dead-letters", "any"),
-    "send requests to a service that it does not ask": publish("nameko-rpc", "rules.health"),
+    "send requests to what is no service": publish("nameko-rpc", "everybody.health"),
     "read another's requests": lambda channel: channel.basic_consume("rpc-identity"),
     "take one of another's requests": lambda channel: channel.basic_get("rpc-identity"),
     "throw away another's requests": lambda channel: channel.queue_purge("rpc-identity"),
@@ -237,6 +238,11 @@ REFUSED: dict[str, Act] = {
 def test_the_broker_refuses_the_user_activities_to(installation: Installation, deed: str) -> None:
     with installation.connection("activities") as connection, pytest.raises(AccessRefused):
         REFUSED[deed](connection.channel())
+
+
+def test_a_service_sends_requests_only_to_those_that_it_asks(installation: Installation) -> None:
+    with installation.connection("identity") as connection, pytest.raises(AccessRefused):
+        publish("nameko-rpc", "rules.health")(connection.channel())
 
 
 def test_a_user_makes_binds_and_reads_its_own_reply_queue(installation: Installation) -> None:
@@ -313,11 +319,21 @@ def test_a_service_asks_only_those_that_it_may_ask(service: str) -> None:
     assert asked <= producers_for(service) | set(ASKS.get(service, ())), "ops.broker.ASKS does not know it: RabbitMQ would refuse"
 
 
+ASKING = ("ask", "ask_in_own_name")
+
+
 def operations_asked_by(service: str) -> Iterator[Operation[Any, Any]]:
-    for path in sorted((ROOT / "services" / service).rglob("*.py")):
+    """Those who keep a directory ask identity for people of whom they have not heard."""
+    own, directory = sorted((ROOT / "services" / service).rglob("*.py")), sorted((ROOT / "services/directory").rglob("*.py"))
+    keeps_one = any(migration.track == "directory" for migration in migrations_of(service))
+    for path in [*own, *directory] if keeps_one else own:
         module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "ask":
-                asked = node.args[0]
-                assert isinstance(asked, ast.Name), f"{path}:{node.lineno} asks for what cannot be read from the source"
-                yield getattr(module, asked.id)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKING:
+                match node.args[0]:
+                    case ast.Name(name):
+                        yield getattr(module, name)
+                    case ast.Attribute(ast.Name(imported), name):
+                        yield getattr(getattr(module, imported), name)
+                    case _:
+                        pytest.fail(f"{path}:{node.lineno} asks for what cannot be read from the source")

@@ -1,5 +1,6 @@
 """Many at once, on two gateways and two processes of customers: one wins, the others are told, and nothing is counted wrongly."""
 
+import itertools
 import random
 import threading
 import time
@@ -29,12 +30,13 @@ def slug(answer: httpx.Response) -> str:
 
 
 @contextmanager
-def at_each_gateway(stack: Stack, people: Sequence[Client]) -> Iterator[list[Client]]:
+def at_each_gateway(stack: Stack, people: Sequence[Client], *, is_patient: bool = False) -> Iterator[list[Client]]:
     """The same people, taking the gateways in turn; connections enough that nobody waits for another's."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
     with ExitStack() as opened:
         doors = [opened.enter_context(httpx.Client(base_url=url, timeout=30, limits=limits)) for url in stack.gateway_urls]
-        yield [Client(doors[number % len(doors)], person.token, person.user) for number, person in enumerate(people)]
+        door = itertools.cycle(doors)
+        yield [Client(next(door), person.token, person.user, is_patient) for person in people]
 
 
 def together(asks: Sequence[Ask], most: int = 100) -> list[httpx.Response]:
@@ -229,7 +231,8 @@ def test_whatever_comes_in_at_once_a_limit_of_ten_holds_at_every_moment(stack: S
     in_agency_pool = make_all(50, lambda: team.pooled("agency"))
     held = make_all(50, team.colleague.entered)
 
-    with at_each_gateway(stack, [team.rep, team.admin, team.rep, team.supervisor]) as (rep, admin, rep_too, supervisor):
+    four = [team.rep, team.admin, team.rep, team.supervisor]
+    with at_each_gateway(stack, four, is_patient=True) as (rep, admin, rep_too, supervisor):
         asks: list[Ask] = [partial((rep, rep_too)[index % 2].act, pooled[index], "claim") for index in range(50)]
         asks += [partial((rep, rep_too)[index % 2].enter, company()) for index in range(50)]
         asks += [partial(admin.act, customer_id, "assign", to=to) for customer_id in in_agency_pool]
@@ -251,7 +254,7 @@ def test_releases_and_entries_at_once_neither_leak_nor_overfill(stack: Stack, he
     limit_to(stack, team, team.rep, limit)
     held = make_all(limit, team.rep.entered)
 
-    with at_each_gateway(stack, [team.rep] * 2) as (rep, rep_too):
+    with at_each_gateway(stack, [team.rep] * 2, is_patient=True) as (rep, rep_too):
         asks: list[Ask] = [partial(rep.act, customer_id, "release", reason="other") for customer_id in held]
         asks += [partial(rep_too.enter, company()) for _ in range(30)]
         random.shuffle(asks)
