@@ -55,7 +55,7 @@ def lines_of(stand: Stand, people: Sequence[Person], salt: Callable[[], str]) ->
     shown = [[f"/v1/customers/{customer}" for customer in person.customers] for person in people]
 
     def entry(clients: int) -> dict[str, Any]:
-        body = f'{{"name": "扬州第{salt()}-{{n}}印花厂", "phone": "0514-2398577", "city": "扬州", "is_key": false}}'
+        body = f'{{"name": "扬州第{salt()}-{{n}}印花厂", "phone": "{{phone}}", "city": "扬州", "is_key": false}}'
         return as_people(201, [["/v1/customers"]], method="POST", body=body)
 
     lines = [

@@ -7,6 +7,7 @@ what is measured. A client that has its answer asks again at once; with a `rate`
 import asyncio
 import gc
 import itertools
+import random
 import re
 import sys
 import time
@@ -22,7 +23,10 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Job(BaseModel):
-    """What to ask, and how. Client number i uses the i-th of `tokens` and of `paths`, over and over; `{n}` in the body counts."""
+    """What to ask, and how. Client number i uses the i-th of `tokens` and of `paths`, over and over; `{n}` in the body counts.
+
+    `{phone}` is a mobile number that no other request has.
+    """
 
     port: int
     status: int
@@ -48,8 +52,10 @@ def requests_of(job: Job, client: int) -> Iterator[bytes]:
     """Every client's own requests, without end."""
     paths = job.paths[client % len(job.paths)]
     login = f"authorization: Bearer {job.tokens[client % len(job.tokens)]}\r\n" if job.tokens else ""
+    first = random.randrange(10**9)
     for number, path in zip(itertools.count(), itertools.cycle(paths)):
-        body = job.body.replace("{n}", f"{client}-{number}").encode()
+        phone = f"13{(first + number) % 10**9:09d}"
+        body = job.body.replace("{n}", f"{client}-{number}").replace("{phone}", phone).encode()
         framing = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
         yield f"{job.method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{login}{framing}\r\n".encode() + body
 

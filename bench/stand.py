@@ -4,7 +4,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from embedded.readiness import get
 from embedded.stack import Stack
 from embedded.supervise import Process, Spec, wait_until
 from embedded.wiring import ROOT, database_variable
-from tests.api import PASSWORD, Client, Headquarters, unique
+from tests.api import PASSWORD, Client, Headquarters, company, digits, eventually, expect
 from tests.rabbitmq import RabbitNode
 
 BARE, ECHO = "bare", "echo"
@@ -74,14 +74,24 @@ class Stand:
         headquarters = Headquarters.set_up(self.stack.url, self.stack.setup_secret)
         department = headquarters.department()["id"]
         reps = [headquarters.person("rep", department) for _ in range(min(REPS, sessions))]
+        raise_limit(headquarters, reps)
         held = [[enter(rep) for _ in range(CUSTOMERS_EACH)] for rep in reps]
         logins = [rep.user["login"] for rep in reps]
         tokens = [headquarters.admin.log_in(logins[number % len(reps)], PASSWORD).token for number in range(sessions)]
         return [Person(str(token), held[number % len(reps)]) for number, token in enumerate(tokens)]
 
 
+def raise_limit(headquarters: Headquarters, reps: Sequence[Client]) -> None:
+    """So that thousands may be entered; returns when it holds."""
+    agency_id = reps[0].user["agency_id"]
+    change = {"subject": "agency", "agency_id": agency_id, "limit": 100_000}
+    expect(200, headquarters.admin.request("PUT", "/v1/policies/stock-limit", change))
+    for rep in reps:
+        eventually(lambda rep=rep: rep.get("/v1/me/day")["stock"]["limit"], until=lambda limit: limit == change["limit"])
+
+
 def enter(rep: Client) -> str:
-    return str(rep.post("/v1/customers", {"name": unique("公司"), "phone": "0514-2398577", "city": "扬州"})["customer_id"])
+    return str(rep.post("/v1/customers", {"name": company(), "phone": f"0514-{digits()}", "city": "扬州"})["customer_id"])
 
 
 @contextlib.contextmanager

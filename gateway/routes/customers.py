@@ -203,7 +203,7 @@ async def assign_customer(customer_id: UUID, body: Assignment, caller: Writer) -
 @router.post(
     "/customers/{customer_id}/transfer",
     summary="Give a customer from one person to another",
-    responses=writing(NotFound, NotHeld, AlreadyTheirs, ReceiverUnfit, StockIsFull),
+    responses=writing(NotFound, NotHeld, AlreadyTheirs, HeldElsewhere, ReceiverUnfit, StockIsFull),
 )
 async def transfer_customer(customer_id: UUID, body: Transfer, caller: Writer) -> contract.CustomerLine:
     message = contract.TransferCustomer(customer_id=customer_id, to=body.to, reason=body.reason)
@@ -214,7 +214,11 @@ async def transfer_customer(customer_id: UUID, body: Transfer, caller: Writer) -
 
 
 class PoolEntry(contract.CustomerFields):
-    """Enters a company into a pool, see `EnterIntoPool`."""
+    """A company to be entered into a pool.
+
+    `keep_twin` says why it shall stand there although somebody has it already; over agencies only headquarters may.
+    `registered_at` is when a web-registered member signed up.
+    """
 
     registered_at: Moment | None = None
     keep_twin: Line | None = None

@@ -1,10 +1,11 @@
 """What `customers` answers and tells: the registry, the collision check, and who holds what."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.contracts.base import (
     Command,
@@ -25,6 +26,15 @@ from services.contracts.base import (
 
 ShownPhone = Annotated[str, Personal()]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$"), Personal()]
+def refuse_other_schemes(address: str) -> str:
+    """An address that somebody will click on: `javascript:` and the like have no place in it."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d)", address)
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        raise ValueError("must begin with http:// or https://, or have no scheme")
+    return address
+
+
+Website = Annotated[Line, AfterValidator(refuse_other_schemes)]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
 PoolKind = Literal["public", "agency", "telesales", "industry"]
 Source = Literal["own", "web", "telesales", "exhibition", "referral", "advertising", "other"]
@@ -38,7 +48,7 @@ ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "c
 
 
 class CheckCollision(Query):
-    """Searches by any fragment of a name, a phone, a fax, singly or together; an area code may be left out.
+    """Searches by any fragment of a name, a phone, a fax, a credit code, singly or together; an area code may be left out.
 
     Province and city are no criteria: they fill in a missing area code and tell namesakes in other places apart.
     """
@@ -150,7 +160,7 @@ class CustomerFields(Command):
     contact_person: Line | None = None
     source: Source = "own"
     industry: Line | None = None
-    website: Line | None = None
+    website: Website | None = None
     credit_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] | None = Field(
         default=None, description="统一社会信用代码, 18 characters with a valid check character."
     )
@@ -205,6 +215,7 @@ class CustomerView(View):
     version: int
     name: str
     aliases: list[str]
+    bound_names: list[str] = Field(description="Under which it was entered again; an edit does not change them.")
     phone: ShownPhone | None
     fax: ShownPhone | None
     email: ShownPhone | None
@@ -259,7 +270,7 @@ class CustomerChanges(Command):
     address: Line | None = None
     contact_person: Line | None = None
     industry: Line | None = None
-    website: Line | None = None
+    website: Website | None = None
     size: Line | None = None
     needs: Text | None = None
     is_key: bool = False

@@ -18,7 +18,10 @@ def check(connection: Connection, query: contract.CheckCollision, viewpoint: Vie
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
     subject = subject_of_query(query)
     matches = {found.known.id: found for found in matching.find(connection, subject)}
-    fields = {field: contract.FieldHits(hits=count(matches, field)) for field in FIELDS if getattr(query, field)}
+    is_more = len(matches) >= matching.MOST_MATCHES
+    fields = {
+        field: contract.FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)
+    }
     if query.name:
         listed, hits = matching.find_by_fragment(connection, query.name)
         for found in listed:
@@ -44,7 +47,7 @@ def subject_of_query(query: contract.CheckCollision) -> Subject:
     names = [query.name] if query.name else []
     given.pop("name", None)
     subject = subject_of(names, province=query.province, city=query.city, **given)
-    for field, found in (("phone", subject.phones), ("fax", subject.faxes), ("credit_code", subject.credit_code)):
+    for field, found in (("phone", subject.phones), ("fax", subject.faxes), ("credit_code", subject.credit_codes)):
         if field in given and not found:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "cannot be read"}])
     return subject

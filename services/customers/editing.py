@@ -1,5 +1,6 @@
 """Changing what is known of a customer: what would make it the same company as another one is refused."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,7 @@ from services.contracts.errors import CustomerCollides, VersionConflict
 from services.customers import matching, queries
 from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import hit
-from services.customers.entry import kinds_of, viewpoint_of
+from services.customers.entry import keep_for_review, kinds_of, refuse_unreadable, viewpoint_of
 from services.customers.models import Customer
 from services.plumbing.call import Call
 from services.plumbing.work import Work
@@ -34,16 +35,18 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
+    names = names_on_file(work.session, customer)
     if "aliases" in command.model_fields_set:
-        names = kinds_of(customer.name, command.aliases)
-    else:
-        names = queries.names_of(work.session, customer.id)
-    known = {field: getattr(customer, field) for field in COMPARED_BY}
-    subject = subject_of([name for name, _ in names], **{**known, **command.model_dump(include=set(known), exclude_unset=True)})
+        bound = [(name, kind) for name, kind in names if kind == "bound"]
+        names = [*kinds_of(customer.name, command.aliases), *bound]
+    changes = command.model_dump(include=set(COMPARED_BY), exclude_unset=True)
+    refuse_unreadable(changes)
+    subject = subject_on_file(work.session, customer, names, changes)
     matching.lock(work.session, subject)
     matches = matching.find(work.session, subject, but=customer.id)
     if same := [found for found in matches if found.effect == "same"]:
         raise CustomerCollides(hits=[hit(found, viewpoint_of(call)).model_dump(mode="json") for found in same])
+    keep_for_review(work, call, matches, customer, "changed")
     return Refiling(names, subject)
 
 
@@ -63,8 +66,17 @@ def file_again(session: Session, customer: Customer) -> None:
 
 def filed_subject(session: Session, customer: Customer) -> Subject:
     """By what a customer that is there already is compared."""
-    names = [name for name, _ in names_on_file(session, customer)]
-    return subject_of(names, **{field: getattr(customer, field) for field in COMPARED_BY})
+    return subject_on_file(session, customer, names_on_file(session, customer), {})
+
+
+def subject_on_file(
+    session: Session, customer: Customer, names: Sequence[tuple[str, str]], changes: Mapping[str, str | None]
+) -> Subject:
+    """With what was typed for it later, each in the place that was typed with it."""
+    own = {field: getattr(customer, field) for field in COMPARED_BY}
+    subject = subject_of([name for name, _ in names], **{**own, **changes})
+    bound = queries.list_bound(session, customer.id)
+    return subject.joined(subject_of([each.name], **{field: getattr(each, field) for field in COMPARED_BY}) for each in bound)
 
 
 def names_on_file(session: Session, customer: Customer) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Entering a company: the collision check made again under locks, and its outcome, which is always told and never half saved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,8 @@ from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
 from services.customers import matching, queries
 from services.customers.collision.keys import parse_credit_code
-from services.customers.collision.names import VERSION
+from services.customers.collision.names import VERSION, is_nameless
+from services.customers.collision.numbers import parse
 from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import Match, Viewpoint, hit, judge, ref_of, telling
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
@@ -26,7 +27,7 @@ OF_CUSTOMER = (
     "name", "phone", "fax", "email", "province", "city", "address", "contact_person", "source", "industry", "website",
     "size", "needs", "is_key",
 )  # fmt: skip
-OF_BOUND = ("name", "phone", "fax", "province", "city", "contact_person", "industry")
+OF_BOUND = ("name", "phone", "fax", "province", "city", "contact_person", "industry", "credit_code")
 
 
 def viewpoint_of(call: Call) -> Viewpoint:
@@ -34,7 +35,7 @@ def viewpoint_of(call: Call) -> Viewpoint:
 
 
 def subject_of_fields(fields: contract.CustomerFields) -> Subject:
-    """Raises InvalidRequest for a credit code that is none, and for a name without a letter or digit."""
+    """Raises InvalidRequest for a credit code that is none, and for a name that names nobody."""
     if fields.credit_code and not parse_credit_code(fields.credit_code):
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
     subject = subject_of(
@@ -45,9 +46,17 @@ def subject_of_fields(fields: contract.CustomerFields) -> Subject:
         province=fields.province,
         city=fields.city,
     )
-    if not subject.names[0].core:
-        raise InvalidRequest(errors=[{"in": "body", "pointer": "/name", "detail": "has neither a letter nor a digit"}])
+    refuse_unreadable(fields.model_dump(include={"phone", "fax"}))
+    if is_nameless(subject.names[0]):
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/name", "detail": "says nothing but a place or a legal form"}])
     return subject
+
+
+def refuse_unreadable(typed: Mapping[str, str | None]) -> None:
+    """Raises InvalidRequest for a phone or fax without a number in it: nobody would ever be met by it."""
+    for field in ("phone", "fax"):
+        if (text := typed.get(field)) and not parse(text):
+            raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "no number can be read in it"}])
 
 
 def names_in(fields: contract.CustomerFields) -> list[str]:
@@ -80,6 +89,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
             return bind(work, call, command, subject, customer)
         if verdict.verdict == "claimable" and customer.pool_id is not None and is_public(work.session, customer):
             place(work, customer, Place(call.caller.agency_id, call.user_id, call.caller.department_id), "claim")
+            keep_typed(work, call, command, subject, customer)
             work.audit(customer.id, new=state_of(customer))
             return work.answer(
                 contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
@@ -89,13 +99,16 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
         to = Place(call.caller.agency_id, call.user_id, call.caller.department_id)
         customer = create(work, call, command, subject, to)
         if verdict.verdict == "needs_confirmation":
-            keep_for_review(work, call, command, matches, customer)
+            assert command.confirmation is not None
+            keep_for_review(work, call, matches, customer, command.confirmation.reason)
         return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
     return unsaved(work, call, command, matches, verdict, hits)
 
 
 def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject: Subject, pool: Pool) -> contract.EntryOutcome:
     """Into a pool, unless the same company is known; with `keep_twin` even then, over agencies headquarters alone."""
+    if command.registered_at and command.registered_at > work.now:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/registered_at", "detail": "lies in the future"}])
     viewpoint = viewpoint_of(call)._replace(may_claim=False)
     matching.lock(work.session, subject)
     matches, verdict = check(work.session, subject, viewpoint)
@@ -105,6 +118,7 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     if verdict.verdict in ("refused", "yours") and not may_keep:
         return unsaved(work, call, command, matches, verdict, hits)
     customer = create(work, call, command, subject, in_pool(pool), registered_at=command.registered_at, why=command.keep_twin)
+    keep_for_review(work, call, matches, customer, command.keep_twin or "entered into a pool")
     return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
 
 
@@ -125,7 +139,7 @@ def create(
         entered_by=call.user_id,
         entered_at=work.now,
         registered_at=registered_at,
-        credit_code=subject.credit_code,
+        credit_code=next(iter(subject.credit_codes), None),
         normaliser=VERSION,
         **{name: getattr(fields, name) for name in OF_CUSTOMER},
     )
@@ -143,17 +157,8 @@ def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
 def bind(
     work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer
 ) -> contract.EntryOutcome:
-    """What was typed is kept with the customer: its names and numbers are met by the next check as well."""
-    bound = BoundEntry(
-        id=new_id(),
-        customer_id=customer.id,
-        agency_id=customer.agency_id,
-        entered_by=call.user_id,
-        entered_at=work.now,
-        **{name: getattr(command, name) for name in OF_BOUND},
-    )
-    work.session.add(bound)
-    matching.file(work.session, customer, [(name, "alias") for name in names_in(command)], subject)
+    """What was typed is kept with the customer that it turned out to be."""
+    keep_typed(work, call, command, subject, customer)
     customer.version += 1
     state = state_of(customer) | {"department_id": call.caller.department_id}
     work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
@@ -164,6 +169,20 @@ def bind(
     )
 
 
+def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> None:
+    """Its names and numbers are met by the next check as well."""
+    bound = BoundEntry(
+        id=new_id(),
+        customer_id=customer.id,
+        agency_id=customer.agency_id,
+        entered_by=call.user_id,
+        entered_at=work.now,
+        **{name: getattr(command, name) for name in OF_BOUND},
+    )
+    work.session.add(bound)
+    matching.file(work.session, customer, [(name, "bound") for name in names_in(command)], subject)
+
+
 def is_public(session: Session, customer: Customer) -> bool:
     pool = session.get_one(Pool, customer.pool_id)
     return pool.kind == "public"
@@ -171,25 +190,24 @@ def is_public(session: Session, customer: Customer) -> bool:
 
 def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> bool:
     """Whether every near match was seen; one that has come meanwhile was not."""
-    near = {ref_of(found.known.id) for found in matches if found.effect == "near"}
+    near = {ref_of(found.known.id) for found in matches if found.effect == "near" or found.is_by_number_alone}
     return command.confirmation is not None and near <= set(command.confirmation.seen)
 
 
-def keep_for_review(
-    work: Work, call: Call, command: contract.EnterCustomer, matches: Sequence[Match], customer: Customer
-) -> None:
-    assert command.confirmation is not None
-    work.session.add(
-        ReviewItem(
+def keep_for_review(work: Work, call: Call, matches: Sequence[Match], customer: Customer, reason: str) -> None:
+    """Where others come near: somebody shall have a look, whatever way it came in."""
+    near = [found.known.id for found in matches if found.effect == "near" or found.is_by_number_alone]
+    if near:
+        item = ReviewItem(
             id=new_id(),
             customer_id=customer.id,
             agency_id=customer.agency_id,
             person_id=call.user_id,
             at=work.now,
-            seen=[found.known.id for found in matches if found.effect == "near"],
-            reason=command.confirmation.reason,
+            seen=near,
+            reason=reason,
         )
-    )
+        work.session.add(item)
 
 
 def unsaved(

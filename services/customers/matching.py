@@ -24,7 +24,7 @@ LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[
 
 def lock(session: Session, subject: Subject) -> None:
     """Waits for everybody who is entering the same company at this moment; sorted, so that no two wait for each other."""
-    locks = sorted({lock_of(key) for key in subject.keys})
+    locks = sorted({lock_of(key) for key in subject.identities})
     session.execute(LOCK, {"keys": locks})
 
 
@@ -37,7 +37,7 @@ COLUMNS = (
     "(found).customer_id, (found).name, (found).names, (found).province, (found).city,"
     " (found).agency_id, (found).agency_name, (found).owner_id, (found).owner_name, (found).pool_kind"
 )
-FIND = text(f"SELECT {COLUMNS}, matched FROM find_matches(:kinds, :keys, :most)")  # noqa: S608 constants
+FIND = text(f"SELECT {COLUMNS}, matched FROM find_matches(:kinds, :keys, :details, :most)")  # noqa: S608 constants
 FIND_BY_FRAGMENT = text(
     f"SELECT {COLUMNS}, hits FROM find_by_fragment(:fragment, :grams, :shown, :counted)"  # noqa: S608 constants
 )
@@ -45,11 +45,11 @@ FIND_BY_FRAGMENT = text(
 
 def find(connection: Session | Connection, subject: Subject, *, but: UUID | None = None) -> list[Match]:
     """The customers that share a key with the subject, without the one that it is about, and how each stands to it."""
-    asked = sorted({(key.kind, key.key) for key in subject.keys})
+    asked = sorted(subject.wanted)
     if not asked:
         return []
-    values = {"kinds": [kind for kind, _ in asked], "keys": [key for _, key in asked], "most": MOST_MATCHES}
-    rows = connection.execute(FIND, values).all()
+    kinds, keys, details = (list(part) for part in zip(*asked, strict=True))
+    rows = connection.execute(FIND, {"kinds": kinds, "keys": keys, "details": details, "most": MOST_MATCHES}).all()
     found = [match(subject, known(row, [Key(*key) for key in row.matched])) for row in rows if row.customer_id != but]
     return [each for each in found if each.evidence]
 

@@ -130,7 +130,7 @@ def of_customer(name: str) -> ForeignKeyConstraint:
 class CustomerName(Base):
     __tablename__ = "customer_name"
     __table_args__ = (
-        CheckConstraint("kind IN ('licence', 'alias')", name="customer_name_kind_check"),
+        CheckConstraint("kind IN ('licence', 'alias', 'bound')", name="customer_name_kind_check"),
         of_customer("customer_name_customer_fkey"),
         Index("customer_name_grams", "grams", postgresql_using="gin"),
     )
@@ -146,7 +146,7 @@ class CustomerName(Base):
 class CollisionKey(Base):
     __tablename__ = "collision_key"
     __table_args__ = (
-        CheckConstraint("kind IN ('core', 'number', 'code')", name="collision_key_kind_check"),
+        CheckConstraint("kind IN ('core', 'brand', 'number', 'code')", name="collision_key_kind_check"),
         of_customer("collision_key_customer_fkey"),
         Index("collision_key_customer", "customer_id"),
     )
@@ -178,6 +178,7 @@ class BoundEntry(Base):
     city: Mapped[str | None]
     contact_person: Mapped[str | None]
     industry: Mapped[str | None]
+    credit_code: Mapped[str | None]
 
 
 class ReviewItem(Base):

@@ -10,7 +10,7 @@ from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, No
 from services.contracts.permissions import Scope
 from services.customers import domain, matching, queries
 from services.customers.collision.subject import Subject
-from services.customers.collision.verdict import Viewpoint, judge
+from services.customers.collision.verdict import Viewpoint, judge, place_of
 from services.customers.editing import filed_subject
 from services.customers.entry import viewpoint_of
 from services.customers.models import Customer, Pool
@@ -20,6 +20,10 @@ from services.directory.scopes import has_within
 from services.directory.service import known_person
 from services.plumbing.call import Call
 from services.plumbing.work import Work
+
+POOLS = ("agency_pool", "public_pool")
+HELD = "It does not lie in a pool: somebody holds it."
+QUICKER = "Somebody was quicker and holds it now."
 
 
 def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Customer:
@@ -34,8 +38,10 @@ def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Custom
 
 def open_to_public(work: Work, call: Call, customer_id: UUID) -> Customer:
     customer = queries.lock_customer(work.session, customer_id, call.scope, call.caller)
-    if customer.pool_id is None or pool(work.session, customer).kind != "agency":
-        raise NotInPool()
+    if customer.pool_id is None:
+        raise NotInPool(detail=HELD)
+    if pool(work.session, customer).kind != "agency":
+        raise NotInPool(detail="It lies in another pool than the agency's.")
     place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "public")), "open")
     return customer
 
@@ -48,7 +54,7 @@ def claim(work: Work, call: Call, customer_id: UUID) -> Customer:
     if customer.owner_id == call.user_id:
         raise AlreadyTheirs()
     if customer.pool_id is None:
-        raise NotInPool()
+        raise NotInPool(detail=QUICKER)
     domain.check_claimable(pool(work.session, customer).kind)  # type: ignore[arg-type]
     refuse_twins(work.session, subject, customer, viewpoint_of(call))
     place(work, customer, with_person(person(work.session, call.user_id)), "claim")
@@ -59,7 +65,7 @@ def assign(work: Work, call: Call, command: contract.AssignCustomer) -> Customer
     subject = lock_company(work.session, command.customer_id)
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.pool_id is None:
-        raise NotInPool()
+        raise NotInPool(detail=HELD)
     receiver = reached(work.session, call, command.to)
     check(receiver, customer, call.scope)
     refuse_twins(work.session, subject, customer, Viewpoint(receiver.id, receiver.agency_id, may_claim=True))
@@ -68,6 +74,7 @@ def assign(work: Work, call: Call, command: contract.AssignCustomer) -> Customer
 
 
 def transfer(work: Work, call: Call, command: contract.TransferCustomer) -> Customer:
+    subject = lock_company(work.session, command.customer_id)
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.owner_id is None:
         raise NotHeld()
@@ -75,6 +82,7 @@ def transfer(work: Work, call: Call, command: contract.TransferCustomer) -> Cust
         raise AlreadyTheirs()
     receiver = reached(work.session, call, command.to)
     check(receiver, customer, call.scope)
+    refuse_twins(work.session, subject, customer, Viewpoint(receiver.id, receiver.agency_id, may_claim=True))
     place(work, customer, with_person(receiver), "transfer", command.reason)
     return customer
 
@@ -99,9 +107,12 @@ def lock_company(session: Session, customer_id: UUID) -> Subject:
 
 
 def refuse_twins(session: Session, subject: Subject, customer: Customer, viewpoint: Viewpoint) -> None:
-    """What lies in a pool does not come to somebody while somebody else has the same company. Raises HeldElsewhere."""
+    """Nobody comes to hold a company while somebody else has it under another record. Raises HeldElsewhere.
+
+    One that lies in a pool of the agency hinders nobody: it cannot be given to another one from there afterwards.
+    """
     matches = matching.find(session, subject, but=customer.id)
-    verdict = judge(matches, viewpoint)
+    verdict = judge([found for found in matches if place_of(found.known, viewpoint) not in POOLS], viewpoint)
     if verdict.verdict == "refused":
         raise HeldElsewhere(detail=verdict.message, reason=verdict.reason, ask=list(verdict.ask))
 

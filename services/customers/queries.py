@@ -32,13 +32,14 @@ from services.plumbing.passport import Caller
 TABLE = cast(Table, Customer.__table__)
 SEEN = {"owner": TABLE.c.owner_id, "agency": TABLE.c.agency_id}
 OWNER_NAME = select(Person.display_name).where(Person.id == TABLE.c.owner_id).scalar_subquery().label("owner_name")
-ALIASES = func.array(
-    select(CustomerName.name)
-    .where(CustomerName.customer_id == TABLE.c.id, CustomerName.kind == "alias")
-    .order_by(CustomerName.name)
-    .scalar_subquery()
-).label("aliases")
-VIEW = select(TABLE, OWNER_NAME, ALIASES)
+
+
+def names_of_kind(kind: str, label: str) -> ColumnElement[list[str]]:
+    names = select(CustomerName.name).where(CustomerName.customer_id == TABLE.c.id, CustomerName.kind == kind)
+    return func.array(names.order_by(CustomerName.name).scalar_subquery()).label(label)
+
+
+VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kind("bound", "bound_names"))
 
 
 # --- one customer
@@ -85,6 +86,15 @@ def lock_known(session: Session, customer_id: UUID) -> Customer:
 def lock_of_agency(session: Session, customer_id: UUID, agency_id: UUID) -> Customer | None:
     query = select(Customer).where(Customer.id == customer_id, Customer.agency_id == agency_id).with_for_update()
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def list_bound(session: Session, customer_id: UUID) -> Sequence[BoundEntry]:
+    return session.scalars(select(BoundEntry).where(BoundEntry.customer_id == customer_id).order_by(BoundEntry.id)).all()
+
+
+def pool_exists(session: Session | Connection, pool_id: UUID) -> bool:
+    """Also beyond the wall: tells a denial from a typing error."""
+    return bool(session.scalar(select(func.is_pool(pool_id))))
 
 
 def names_of(session: Session, customer_id: UUID) -> list[tuple[str, str]]:

@@ -1,12 +1,14 @@
 """The face of customers."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Connection
+from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.base import Envelope, Nothing, Page, PageQuery
-from services.contracts.errors import NotFound, VersionConflict
+from services.contracts.errors import NotFound, OutOfScope, VersionConflict
 from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
 from services.contracts.rules import AllowanceSet
@@ -48,7 +50,7 @@ class CustomersService(DirectoryService):
         with call.transaction() as work:
             pool = work.session.get(Pool, command.pool_id)
             if pool is None:
-                raise NotFound()
+                raise hidden_pool(work.session, command.pool_id)
             return entry.enter_into(work, call, command, subject, pool)
 
     # --- the registry
@@ -177,7 +179,7 @@ class CustomersService(DirectoryService):
     def list_pool_customers(self, query: contract.ListPoolCustomers, call: Call) -> Page[contract.PooledCustomer]:
         with call.reading_rows() as connection:
             if not queries.list_pools(connection, seen_pools(call) & (Pool.id == query.pool_id), None, 1):
-                raise NotFound()
+                raise hidden_pool(connection, query.pool_id)
             rows = queries.list_pool(connection, query.pool_id, paging.decode_id(query.cursor), query.limit + 1)
         items = [contract.PooledCustomer.model_validate(row, from_attributes=True) for row in rows]
         return paging.page(Page[contract.PooledCustomer], items, query.limit)
@@ -208,6 +210,10 @@ def seen_pools(call: Call) -> ColumnElement[bool]:
         return Pool.id.is_not(None)
     own = Pool.agency_id == call.caller.agency_id
     return own if call.caller.may("pool:manage") else own & (Pool.kind == "public")
+
+
+def hidden_pool(connection: Connection | Session, pool_id: UUID) -> NotFound:
+    return OutOfScope() if queries.pool_exists(connection, pool_id) else NotFound()
 
 
 def pool_view(row: Any, call: Call) -> contract.PoolView:

@@ -329,12 +329,14 @@ def test_counts_agree_with_the_lists_of_mine_and_all(headquarters: Headquarters)
     assert counts == listed == {"mine": 4, "all": 6, "visible": 4}
 
 
-def test_an_own_customer_under_another_name_with_the_same_phone_is_bound(team: Team) -> None:
+def test_another_name_under_the_phone_of_an_own_customer_is_made_only_once_it_was_seen(team: Team) -> None:
     number, other = digits(), company()
     first = team.rep.entered(phone=f"0514-{number}")
-    again = expect(200, team.rep.enter(other, phone=f"0514-{number}"))
-    assert (again["outcome"], again["customer_id"]) == ("bound_to_yours", first)
-    assert refusal(team.colleague.enter(other))[0] == "held_by_colleague"
+    told = expect(409, team.rep.enter(other, phone=f"0514-{number}"))
+    assert told["outcome"] == "needs_confirmation"
+    seen = {"seen": [hit["ref"] for hit in told["hits"]], "reason": "two firms behind one line"}
+    second = expect(201, team.rep.enter(other, phone=f"0514-{number}", confirmation=seen))
+    assert second["customer_id"] != first
 
 
 # --- 7: other spellings

@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,6 +10,8 @@ import pytest
 
 from embedded.stack import Stack
 from tests.api import Client, Headquarters, digits, eventually, unique
+
+DIVISIONS = Path(__file__).parent.parent.parent / "services/customers/collision/data/divisions.txt"
 
 
 def company(word: str = "环") -> str:
@@ -87,6 +90,9 @@ def test_a_confirmation_does_not_help_against_a_refusal(rep: Client, colleague: 
     [
         ({"name": "厂", "credit_code": "123"}, "/credit_code"),
         ({"name": "……"}, "/name"),
+        ({"name": "有限公司"}, "/name"),
+        ({"name": "扬州"}, "/name"),
+        ({"name": "瑞丽服装厂", "website": "javascript:alert(1)"}, "/website"),
         ({"name": ""}, "/name"),
         ({}, "/name"),
     ],
@@ -108,7 +114,56 @@ def test_what_was_typed_for_ones_own_customer_is_met_from_then_on(rep: Client, c
     assert (bound["outcome"], bound["customer_id"]) == ("bound_to_yours", customer_id)
     by_number = colleague.post("/v1/collision-checks", {"phone": other_number}, status=200)
     assert by_number["verdict"]["verdict"] == "refused"
-    assert rep.get(f"/v1/customers/{customer_id}")["aliases"] == [name.replace("厂", "有限公司")]
+    assert rep.get(f"/v1/customers/{customer_id}")["bound_names"] == [name.replace("厂", "有限公司")]
+
+
+def test_an_edit_forgets_nothing_that_was_bound(rep: Client, colleague: Client) -> None:
+    name, other_number, code = company(), f"0514-{digits()}", "91350100M000100Y43"
+    path = f"/v1/customers/{enter(rep, name)}"
+    rep.post("/v1/customers", {"name": name, "phone": other_number, "credit_code": code}, status=200)
+    other_name = name.replace("厂", "有限公司")
+    rep.post("/v1/customers", {"name": other_name}, status=200)
+    for change in ({"city": "扬州"}, {"aliases": [company("名")]}, {"fax": f"0514-{digits()}"}):
+        version = rep.get(path)["version"]
+        assert rep.request("PATCH", path, change, If_Match=f'"{version}"').status_code == 200
+    for met in ({"phone": other_number}, {"credit_code": code}, {"name": other_name}):
+        assert colleague.post("/v1/collision-checks", met, status=200)["verdict"]["verdict"] == "refused", met
+    assert rep.get(path)["bound_names"] == [other_name]
+
+
+def test_what_was_typed_with_a_claim_is_kept(rep: Client, colleague: Client, administrator: Client) -> None:
+    name, number = company(), f"0514-{digits()}"
+    administrator.post(f"/v1/pools/{pool(administrator, 'public')}/customers", {"name": name})
+    claimed = rep.post("/v1/customers", {"name": name, "phone": number, "claim": True}, status=200)
+    assert claimed["outcome"] == "claimed"
+    assert colleague.post("/v1/collision-checks", {"phone": number}, status=200)["verdict"]["verdict"] == "refused"
+
+
+def test_one_company_is_not_handed_to_two_people_by_its_twins(
+    headquarters: Headquarters, rep: Client, colleague: Client, supervisor: Client, administrator: Client
+) -> None:
+    name, public = company(), pool(administrator, "public")
+    twins = [
+        administrator.post(f"/v1/pools/{public}/customers", {"name": name, "keep_twin": "two registers"})["customer_id"]
+        for _ in range(2)
+    ]
+    for twin in twins:
+        assert rep.post(f"/v1/customers/{twin}/claim", None, status=200)["owner_id"] == rep.user["id"]
+    for giver, to in ((supervisor, colleague), (headquarters.admin, headquarters.person())):
+        refused = giver.post(f"/v1/customers/{twins[0]}/transfer", {"to": to.user["id"]}, status=409)
+        assert refused["type"] == "urn:qudao:problem:held-elsewhere"
+
+
+def test_a_frequent_name_is_met_in_its_own_city_among_hundreds_elsewhere(rep: Client, administrator: Client) -> None:
+    own, agency = unique("常"), pool(administrator, "agency")
+    lines = DIVISIONS.read_text(encoding="utf-8").splitlines()
+    cities = [line.split()[1] for line in lines if line[4:6] == "00" and line[2:6] != "0000"][:230]
+    with ThreadPoolExecutor(6) as threads:
+        path = f"/v1/pools/{agency}/customers"
+        made = list(threads.map(lambda city: administrator.request("POST", path, {"name": f"{city}{own}机械厂"}), cities))
+    assert sum(answer.status_code == 201 for answer in made) > 205
+    for city in cities[::29]:
+        assert rep.post("/v1/customers", {"name": f"{city}{own}机械有限公司"}, status=409)["outcome"] == "refused", city
 
 
 def test_a_twin_is_kept_only_by_who_manages_pools_and_says_why(administrator: Client, rep: Client) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.contracts.customers import Verdict
+from services.customers.collision.names import decompose, is_nameless
 from services.customers.collision.subject import Key, Subject, subject_of
 from services.customers.collision.verdict import Known, Match, Viewpoint, hit, judge, match, parts_of, telling
 
@@ -38,7 +39,7 @@ def entering(name: str, **typed: str) -> Subject:
 
 def met(subject: Subject, *customers: Known) -> list[Match]:
     """As the lookup by keys would: only with the keys that both have."""
-    wanted = {(key.kind, key.key) for key in subject.keys}
+    wanted = {(key.kind, key.key) for key in subject.wanted}
     found = []
     for each in customers:
         shared = frozenset(key for key in each.matched if (key.kind, key.key) in wanted)
@@ -164,6 +165,25 @@ def test_a_former_name_in_brackets_is_met() -> None:
     assert verdict(entering("上海新锦服装厂（原上海瑞丽服装厂）"), known("上海瑞丽服装厂")).verdict == "refused"
 
 
+@pytest.mark.parametrize(("entered", "expected"), [("扬州香皂厂", "needs_confirmation"), ("扬州瑞丽服装厂", "refused")])
+def test_a_short_name_without_a_place_does_not_stand_for_the_whole_country(entered: str, expected: str) -> None:
+    """Brand and trade together are telling enough, a trade alone is not."""
+    placeless = {"扬州香皂厂": "香皂厂", "扬州瑞丽服装厂": "瑞丽服装厂"}[entered]
+    assert verdict(entering(entered), known(placeless)).verdict == expected
+
+
+def test_another_name_under_a_number_of_ones_own_customer_is_not_bound_unseen() -> None:
+    mine = known("扬州五环印花厂", owner=ME, phone="0514-2398577")
+    assert verdict(entering("扬州瑞丽服装厂", phone="0514-2398577"), mine).verdict == "needs_confirmation"
+    assert verdict(subject_of([], phone="0514-2398577"), mine).verdict == "yours"
+    assert verdict(entering("扬州五环印花有限公司", phone="0514-2398577"), mine).verdict == "yours"
+
+
+@pytest.mark.parametrize("number", ["110", "10086", "95588"])
+def test_numbers_of_everybody_identify_nobody(number: str) -> None:
+    assert met(entering("扬州瑞丽服装厂", phone=number), known("扬州五环印花厂", phone=number)) == []
+
+
 # --- what is told
 
 
@@ -188,4 +208,28 @@ def test_a_name_is_shown_taken_apart() -> None:
 
 def test_a_subject_without_anything_has_no_keys() -> None:
     assert subject_of([]).keys == frozenset()
-    assert entering("上海瑞丽服装厂").keys == {Key("core", "瑞丽服装")}
+    assert entering("上海瑞丽服装厂").keys == {Key("core", "瑞丽服装", "310000"), Key("brand", "瑞丽", "310000")}
+    assert entering("瑞丽服装厂").keys == {Key("core", "瑞丽服装"), Key("brand", "瑞丽")}
+
+
+@pytest.mark.parametrize(
+    ("entered", "there"), [("上海瑞丽", "上海瑞丽服装厂"), ("上海瑞丽服装厂", "瑞丽有限公司"), ("瑞丽", "上海瑞丽服装厂")]
+)
+def test_a_name_that_leaves_out_the_trade_must_be_judged_by_a_person(entered: str, there: str) -> None:
+    told = verdict(entering(entered), known(there))
+    assert told.verdict == "needs_confirmation"
+
+
+@pytest.mark.parametrize(("entered", "there"), [("苏州瑞丽", "上海瑞丽服装厂"), ("上海瑞丽印花厂", "上海瑞丽服装厂")])
+def test_another_place_or_another_trade_is_no_shortened_name(entered: str, there: str) -> None:
+    assert verdict(entering(entered), known(there)).verdict == "free"
+
+
+@pytest.mark.parametrize("name", ["有限公司", "扬州", "江苏省扬州市", "厂", "……"])
+def test_a_place_or_a_legal_form_alone_names_nobody(name: str) -> None:
+    assert is_nameless(decompose(name))
+
+
+@pytest.mark.parametrize("name", ["扬州印花厂", "王五", "3M", "360", "平安银行"])
+def test_short_and_plain_names_name_somebody(name: str) -> None:
+    assert not is_nameless(decompose(name))

@@ -101,6 +101,11 @@ def decompose(name: str, province: str | None = None, city: str | None = None) -
     )
 
 
+def is_nameless(name: CompanyName) -> bool:
+    """Whether it says nothing but a place or a legal form (扬州, 有限公司), by which nobody could be told from another."""
+    return not name.core or is_place(name.normalised) or not strip_form(name.normalised)[0]
+
+
 def relation_of(one: CompanyName, other: CompanyName) -> Relation:
     """How the places of two names with the same identity stand to each other: same and unknown are compatible."""
     is_narrow = one.is_generic or other.is_generic

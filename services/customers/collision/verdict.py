@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.contracts.customers import Hit, HitPlace, NameParts, RefusalReason, Verdict
 from services.customers.collision.divisions import Relation, title_of
-from services.customers.collision.names import CompanyName, relation_of
+from services.customers.collision.names import CompanyName, normalise, relation_of
 from services.customers.collision.numbers import Comparison, Number
 from services.customers.collision.subject import Key, Subject, identities_of, names_of
 
@@ -25,6 +25,8 @@ OF_RELATION: dict[Relation, Effect] = {
     "other_province": "listed",
 }
 OF_COMPARISON: dict[Comparison, Effect] = {"same": "same", "unknown_area": "near", "other_area": "listed"}
+RELATIONS = list(OF_RELATION)
+SHORT_BRAND = 2
 PLACES: dict[Relation, str] = {
     "same": "in the same place",
     "unknown": "and nothing says that they are in different places",
@@ -77,6 +79,8 @@ class Match:
 
     known: Known
     evidence: tuple[Evidence, ...]
+    is_by_number_alone: bool = False
+    """Whether it shares a number with a subject whose names, which were given, say nothing of it."""
 
     @property
     def effect(self) -> Effect:
@@ -95,11 +99,12 @@ def telling(matches: Iterable[Match]) -> list[Match]:
 def match(subject: Subject, known: Known) -> Match:
     """The evidence that a known customer is the same company, the strongest first."""
     found = [*_by_code(subject, known), *_by_numbers(subject, known), *_by_names(subject, known)]
-    return Match(known, tuple(sorted(found, key=lambda item: EFFECTS.index(item.effect))))
+    is_by_number_alone = bool(subject.names) and not {"name", "credit_code"} & {item.field for item in found}
+    return Match(known, tuple(sorted(found, key=lambda item: EFFECTS.index(item.effect))), is_by_number_alone)
 
 
 def _by_code(subject: Subject, known: Known) -> Iterable[Evidence]:
-    if subject.credit_code and Key("code", subject.credit_code) in known.matched:
+    if any(Key("code", code) in known.matched for code in subject.credit_codes):
         yield Evidence("same", "credit_code", "the same credit code")
 
 
@@ -122,20 +127,38 @@ def compare_details(ours: str | None, theirs: str) -> Comparison:
 
 
 def _by_names(subject: Subject, known: Known) -> Iterable[Evidence]:
-    if not any(key.kind == "core" for key in known.matched):
+    if not any(key.kind in ("core", "brand") for key in known.matched):
         return
     theirs = names_of(known.names, known.province, known.city)
-    pairs = [(one, other) for one in subject.names for other in theirs if identities_of(one) & identities_of(other)]
-    if pairs:
-        judged = [(relation_of(one, other), one, other) for one, other in pairs]
-        relation, one, other = min(judged, key=lambda found: list(OF_RELATION).index(found[0]))
-        yield Evidence(OF_RELATION[relation], "name", sentence(relation, one, other))
+    pairs = [(one, other) for one in subject.names for other in theirs]
+    if shared := [(one, other) for one, other in pairs if identities_of(one) & identities_of(other)]:
+        judged = [(effect_of(one, other), relation_of(one, other), one, other) for one, other in shared]
+        effect, relation, one, other = min(judged, key=lambda found: (EFFECTS.index(found[0]), RELATIONS.index(found[1])))
+        yield Evidence(effect, "name", sentence(relation, one, other, is_alias=other.normalised != normalise(known.name)))
+    elif shortened := [(one, other) for one, other in pairs if is_shortened(one, other)]:
+        yield Evidence("near", "name", f"same brand {shortened[0][0].brand}, and one of the names does not say the trade")
 
 
-def sentence(relation: Relation, one: CompanyName, other: CompanyName) -> str:
+def effect_of(one: CompanyName, other: CompanyName) -> Effect:
+    """Of two names with the same core. Where one does not say its place, only brand and trade together are telling enough:
+
+    香皂厂 without a city is not every 香皂厂 of the country.
+    """
+    relation = relation_of(one, other)
+    is_telling = bool(one.brand and one.trade) or len(one.brand) > SHORT_BRAND
+    return "near" if relation == "unknown" and not is_telling else OF_RELATION[relation]
+
+
+def is_shortened(one: CompanyName, other: CompanyName) -> bool:
+    """Whether one may be the other without its trade, as people say 五环 for 五环印花厂; elsewhere it is another company."""
+    is_cut = bool(one.brand) and one.brand == other.brand and (not one.trade or not other.trade) and one.branch == other.branch
+    return is_cut and relation_of(one, other) in ("same", "unknown")
+
+
+def sentence(relation: Relation, one: CompanyName, other: CompanyName, *, is_alias: bool) -> str:
     """Why two names with the same core are, or are not, one company."""
     if one.normalised == other.normalised and relation in ("same", "unknown"):
-        return "the same name"
+        return "the same as another name of theirs" if is_alias else "the same name"
     brand, trade = (other.brand, other.trade) if other.core in (one.core, *one.other_cores) else (one.brand, one.trade)
     parts = [part for part in (brand and f"brand {brand}", trade and f"trade {trade}") if part]
     forms = f"; legal form differs ({one.legal_form or 'none'}, {other.legal_form or 'none'})"
@@ -186,9 +209,11 @@ MESSAGES: dict[str, str] = {
 def judge(matches: Sequence[Match], viewpoint: Viewpoint) -> Verdict:
     """What entering the subject would come to.
 
-    One that somebody else holds outweighs all others: a twin in the public pool, or among one's own, does not help.
+    One that somebody else holds outweighs all others: a twin in the public pool, or among one's own, does not help. Another name
+    under a number of one's own customer is not bound to it unseen: it may be another company behind the same line.
     """
-    same = [(place_of(found.known, viewpoint), found.known) for found in matches if found.effect == "same"]
+    placed = [(place_of(found.known, viewpoint), found) for found in matches if found.effect == "same"]
+    same = [(place, found.known) for place, found in placed if not (place == "mine" and found.is_by_number_alone)]
     free_to_take = {"mine", "public_pool"} if viewpoint.may_claim else {"mine"}
     if refusing := [(place, known) for place, known in same if place not in free_to_take]:
         place, known = min(refusing, key=lambda item: list(REASONS).index(item[0]))
@@ -197,7 +222,7 @@ def judge(matches: Sequence[Match], viewpoint: Viewpoint) -> Verdict:
     for place, kind in (("mine", "yours"), ("public_pool", "claimable")):
         if ids := [known.id for where, known in same if where == place]:
             return Verdict(verdict=kind, message=MESSAGES[kind], customer_id=min(ids))
-    if any(found.effect == "near" for found in matches):
+    if len(same) < len(placed) or any(found.effect == "near" for found in matches):
         return Verdict(verdict="needs_confirmation", message=MESSAGES["needs_confirmation"])
     return Verdict(verdict="free", message=MESSAGES["free_though_listed" if matches else "free"])
 

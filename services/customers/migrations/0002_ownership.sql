@@ -105,7 +105,7 @@ CREATE TABLE customer_name (
     customer_id uuid NOT NULL,
     name        text NOT NULL,
     agency_id   uuid NOT NULL,
-    kind        text NOT NULL CHECK (kind IN ('licence', 'alias')),
+    kind        text NOT NULL CHECK (kind IN ('licence', 'alias', 'bound')),
     normalised  text NOT NULL,
     grams       text[] NOT NULL,
     PRIMARY KEY (customer_id, name),
@@ -116,7 +116,7 @@ CREATE INDEX customer_name_grams ON customer_name USING gin (grams);
 COMMENT ON COLUMN customer_name.grams IS 'Pairs of neighbouring characters of the normalised name, for the search by fragment.';
 
 CREATE TABLE collision_key (
-    kind        text NOT NULL CHECK (kind IN ('core', 'number', 'code')),
+    kind        text NOT NULL CHECK (kind IN ('core', 'brand', 'number', 'code')),
     key         text NOT NULL,
     customer_id uuid NOT NULL,
     detail      text NOT NULL,
@@ -126,8 +126,10 @@ CREATE TABLE collision_key (
         ON UPDATE CASCADE
 );
 CREATE INDEX collision_key_customer ON collision_key (customer_id);
-COMMENT ON COLUMN collision_key.key IS 'core: brand and trade of a name. number: digits of a phone or fax without area code. code: credit code.';
-COMMENT ON COLUMN collision_key.detail IS 'Of a number the digits with area code, or nothing where that is not known.';
+COMMENT ON COLUMN collision_key.key IS
+    'core: brand and trade of a name. brand: alone. number: digits of a phone or fax without area code. code: credit code.';
+COMMENT ON COLUMN collision_key.detail IS
+    'Of a number the digits with area code, of core and brand the division code of city or province; empty where not known.';
 
 CREATE TABLE bound_entry (
     id             uuid PRIMARY KEY,
@@ -142,6 +144,7 @@ CREATE TABLE bound_entry (
     city           text,
     contact_person text,
     industry       text,
+    credit_code    text,
     CONSTRAINT bound_entry_customer_fkey FOREIGN KEY (customer_id, agency_id) REFERENCES customer (id, agency_id) ON UPDATE CASCADE
 );
 CREATE INDEX bound_entry_person ON bound_entry (entered_by, id);
@@ -210,15 +213,25 @@ BEGIN
     WHERE c.id = ANY(some_ids);
 END $$;
 
-CREATE FUNCTION find_matches(kinds text[], keys text[], most integer, OUT found collision_match, OUT matched jsonb)
+CREATE FUNCTION may_be_one_place(one text, other text) RETURNS boolean LANGUAGE sql IMMUTABLE
+    AS $$ SELECT '' IN (one, other) OR one = other OR (left(one, 2) = left(other, 2) AND '0000' IN (right(one, 4), right(other, 4))) $$;
+COMMENT ON FUNCTION may_be_one_place IS 'Of division codes of cities or provinces, empty where unknown.';
+
+CREATE FUNCTION find_matches(
+    kinds text[], keys text[], details text[], most integer, OUT found collision_match, OUT matched jsonb
+)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     by_customer jsonb;
 BEGIN
     SELECT coalesce(jsonb_object_agg(m.customer_id, m.keys), '{}') INTO by_customer FROM (
         SELECT k.customer_id, jsonb_agg(jsonb_build_array(k.kind, k.key, k.detail)) AS keys
-        FROM unnest(kinds, keys) AS asked(kind, key) JOIN collision_key AS k ON k.kind = asked.kind AND k.key = asked.key
-        GROUP BY k.customer_id LIMIT most
+        FROM unnest(kinds, keys, details) AS asked(kind, key, detail)
+        JOIN collision_key AS k ON k.kind = asked.kind AND k.key = asked.key
+        GROUP BY k.customer_id
+        ORDER BY min(CASE WHEN k.kind IN ('number', 'code') THEN 0 WHEN NOT may_be_one_place(k.detail, asked.detail) THEN 3
+                          WHEN k.kind = 'core' THEN 1 ELSE 2 END)
+        LIMIT most
     ) AS m;
     IF by_customer <> '{}' THEN
         RETURN QUERY SELECT f, by_customer -> f.customer_id::text
@@ -226,7 +239,8 @@ BEGIN
     END IF;
 END $$;
 COMMENT ON FUNCTION find_matches IS
-    'Customers of any agency that share a key: what the verdict needs, and nothing by which anybody could be reached.';
+    'Customers of any agency that share a key, those first on which the verdict hangs: what it needs, and nothing by which
+    anybody could be reached.';
 
 CREATE FUNCTION find_by_fragment(fragment text, its_grams text[], shown integer, counted integer, OUT found collision_match, OUT hits bigint)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -239,6 +253,9 @@ BEGIN
     RETURN QUERY SELECT f, cardinality(ids)::bigint FROM matches_of(ids[1:shown]) AS f;
 END $$;
 COMMENT ON FUNCTION find_by_fragment IS 'Customers of any agency whose name has a fragment; hits counts them, to counted + 1 at most.';
+
+CREATE FUNCTION is_pool(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS 'SELECT EXISTS (SELECT FROM pool WHERE id = an_id)';
 
 CREATE FUNCTION is_customer(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS 'SELECT EXISTS (SELECT FROM customer WHERE id = an_id)';
