@@ -1,9 +1,10 @@
 """SQL of activities."""
 
+import json
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,8 +29,18 @@ def list_log(
     return list(session.scalars(query.where(LogEntry.id < before) if before else query))
 
 
+ADD_TO_LOG = text(
+    """
+    INSERT INTO log_entry (id, source, position, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data)
+    VALUES (:id, :source, :position, :name, :aggregate_id, :version, :agency_id, :actor, :request_id, :occurred_at,
+            CAST(:data AS jsonb))
+    ON CONFLICT (id) DO NOTHING
+    """
+)
+
+
 def add_to_log(session: Session, envelope: Envelope) -> None:
-    session.execute(insert(LogEntry).values(**envelope.model_dump()).on_conflict_do_nothing(index_elements=["id"]))
+    session.execute(ADD_TO_LOG, envelope.model_dump() | {"data": json.dumps(envelope.data)})
 
 
 def lock_follow_up(session: Session, *, customer_id: UUID, agency_id: UUID, holding: int, owner_id: UUID) -> FollowUp:

@@ -4,17 +4,17 @@ Rules decides how many customers a person may hold; the number stands here, besi
 check and the change are one transaction.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID, uuid5
 
-from sqlalchemy import select, text, true
+from sqlalchemy import Table, bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.customers import Cause, CustomerEntered, CustomerMoved, PoolKind
 from services.contracts.errors import QudaoError, ServiceUnavailable, StockIsFull
 from services.contracts.rules import SHOW_ALLOWANCE, AskAllowance
-from services.customers.models import Customer, Ownership, Pool, Stock
+from services.customers.models import Customer, Pool, Stock
 from services.directory.models import Person
 from services.directory.service import known_person
 from services.plumbing.call import Call
@@ -45,9 +45,8 @@ def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str |
     The rows of the stocks concerned are locked in the order of their ids, after those of customers. Raises StockIsFull when the
     receiver would hold more than he may; giving away is never refused.
     """
-    session, giver = work.session, customer.owner_id
-    is_new = customer.holding == 0
-    count(session, giver=None if is_new else giver, receiver=to.owner_id)
+    session, giver, is_new = work.session, customer.owner_id, customer.holding == 0
+    move_stock(session, giver=giver, receiver=to.owner_id)
     since = work.now if is_new else max(work.now, customer.held_since)  # a clock that was set back makes no gap
     if not is_new:
         session.execute(CLOSE, {"customer_id": customer.id, "number": customer.holding, "since": since})
@@ -55,21 +54,13 @@ def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str |
     customer.agency_id, customer.owner_id, customer.pool_id = to.agency_id, to.owner_id, to.pool_id
     customer.holding += 1
     customer.held_since = since
-    session.add(customer)
-    session.flush()
-    session.add(
-        Ownership(
-            customer_id=customer.id,
-            number=customer.holding,
-            agency_id=to.agency_id,
-            owner_id=to.owner_id,
-            pool_id=to.pool_id,
-            cause=cause,
-            reason=reason,
-            actor=work.actor,
-            held_from=since,
-        )
-    )
+    if is_new:
+        session.execute(INSERT, {column.name: getattr(customer, column.name) for column in TABLE.c})
+    else:
+        session.flush()
+    begun = {"customer_id": customer.id, "number": customer.holding, "since": since, "actor": work.actor}
+    where = {"agency_id": to.agency_id, "owner_id": to.owner_id, "pool_id": to.pool_id}
+    session.execute(OPEN, {**begun, **where, "cause": cause, "reason": reason})
     state = state_of(customer) | {"department_id": to.department_id, "pool_kind": to.pool_kind}
     event = (
         CustomerEntered(**state, entered_by=customer.entered_by)
@@ -79,7 +70,16 @@ def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str |
     work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=to.agency_id)
 
 
+# Statements of their own instead of objects: entering is what is done most, and objects cost five times as much.
+TABLE = cast(Table, Customer.__table__)
+INSERT = TABLE.insert().values({column.name: bindparam(column.name) for column in TABLE.c})
 CLOSE = text("UPDATE ownership SET held_until = :since WHERE customer_id = :customer_id AND number = :number")
+OPEN = text(
+    """
+    INSERT INTO ownership (customer_id, number, agency_id, owner_id, pool_id, cause, reason, actor, held_from)
+    VALUES (:customer_id, :number, :agency_id, :owner_id, :pool_id, :cause, :reason, :actor, :since)
+    """
+)
 
 
 def state_of(customer: Customer) -> dict[str, object]:
@@ -99,21 +99,27 @@ def state_of(customer: Customer) -> dict[str, object]:
 # --- stock
 
 
-def count(session: Session, *, giver: UUID | None, receiver: UUID | None) -> None:
-    """One fewer for the giver, one more for the receiver. Raises StockIsFull."""
-    concerned = {person_id for person_id in (giver, receiver) if person_id}
-    if not concerned:
-        return
-    # A full stock is seen without waiting for its lock; one that fills up meanwhile is seen when the lock is given.
-    has_room = (Stock.person_id != receiver) | (Stock.held < Stock.allowed) if receiver else true()
-    wanted = select(Stock).where(Stock.person_id.in_(concerned), has_room).order_by(Stock.person_id).with_for_update()
-    stocks = {stock.person_id: stock for stock in session.scalars(wanted.execution_options(populate_existing=True))}
-    if receiver:
-        if receiver not in stocks:
+# A full stock is seen without waiting for its lock; one that fills up meanwhile is seen when the lock is given.
+MOVE_STOCK = text(
+    """
+    WITH locked AS MATERIALIZED (
+        SELECT person_id FROM stock
+        WHERE person_id = ANY(:concerned) AND (person_id IS DISTINCT FROM CAST(:receiver AS uuid) OR held < allowed)
+        ORDER BY person_id FOR UPDATE
+    )
+    UPDATE stock SET held = held + CASE WHEN stock.person_id = CAST(:receiver AS uuid) THEN 1 ELSE -1 END
+    FROM locked WHERE stock.person_id = locked.person_id RETURNING stock.person_id
+    """
+)
+
+
+def move_stock(session: Session, *, giver: UUID | None, receiver: UUID | None) -> None:
+    """One fewer for the giver, one more for the receiver. Raises StockIsFull, and what was counted is rolled back."""
+    concerned = [person_id for person_id in (giver, receiver) if person_id]
+    if concerned:
+        counted = set(session.scalars(MOVE_STOCK, {"concerned": concerned, "receiver": receiver}))
+        if receiver and receiver not in counted:
             raise no_room(session.get(Stock, receiver))
-        stocks[receiver].held += 1
-    if giver:
-        stocks[giver].held -= 1
 
 
 def no_room(stock: Stock | None) -> QudaoError:

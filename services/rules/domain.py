@@ -49,16 +49,17 @@ def judge_deadline(
     """What is known of a deadline, in whatever order it was heard, as one state.
 
     A verdict of activities stands, except that nobody has missed what was gone before it was due: rules may have asked for the
-    verdict before it heard of that.
+    verdict before it heard of that. A supervisor takes back, too, and not because of a deadline: only what was missed counts
+    as taken back.
     """
     if verdict in ("met", "late"):
         return verdict
-    if is_taken_back:
-        return "taken_back"
     if verdict is None and first_contact_at and due_at:
         return "met" if first_contact_at <= due_at else "late"
     if moved_on_at and (due_at is None or moved_on_at <= due_at):
         return "gone"
+    if verdict == "missed" and is_taken_back:
+        return "taken_back"
     return "missed" if verdict or moved_on_at else "open"
 
 

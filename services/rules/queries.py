@@ -14,29 +14,23 @@ from services.contracts.permissions import HOLDERS
 from services.directory.models import Person
 from services.rules.models import Contact, Deadline, Holding
 
-LOCK_CUSTOMER = text("SELECT pg_advisory_xact_lock(hashtextextended('customer ' || :customer_id, 0))")
+LOCK_CUSTOMER = text("SELECT lock_customer(:customer_id)")
 
 
 def lock_customer(session: Session, customer_id: UUID) -> None:
     """So that two handlers see each other's facts, however close they come."""
-    session.execute(LOCK_CUSTOMER, {"customer_id": str(customer_id)})
+    session.execute(LOCK_CUSTOMER, {"customer_id": customer_id})
 
 
-def note_holding(session: Session, customer_id: UUID, version: int, **state: Any) -> None:
-    """Takes over a customer's state unless a newer one is known."""
-    row = insert(Holding).values(customer_id=customer_id, version=version, **state)
-    newer = {name: row.excluded[name] for name in ("version", *state)}
-    session.execute(
-        row.on_conflict_do_update(index_elements=[Holding.customer_id], set_=newer, where=Holding.version < row.excluded.version)
-    )
+FOLLOW_CUSTOMER = text(
+    "SELECT follow_customer(:customer_id, :version, :agency_id, :owner_id, :name, :is_key, :holding, :held_since, :source,"
+    " :entered_by, :entered_on)"
+)
 
 
-ENTERED = text("UPDATE holding SET entered_by = :person_id, entered_on = :day WHERE customer_id = :customer_id")
-
-
-def note_entry(session: Session, customer_id: UUID, person_id: UUID, day: date) -> None:
-    """Who entered it when: facts that no later version changes. Its row is there by then."""
-    session.execute(ENTERED, {"customer_id": customer_id, "person_id": person_id, "day": day})
+def follow_customer(session: Session, **state: Any) -> None:
+    """Locks the customer, then takes over its state unless a newer one is known; who entered it when, if given, in any case."""
+    session.execute(FOLLOW_CUSTOMER, state)
 
 
 def add_contact(session: Session, **values: Any) -> None:

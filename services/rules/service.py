@@ -32,12 +32,23 @@ class RulesService(DirectoryService):
 
     @handles(CustomerEntered, CustomerUpdated, CustomerMoved)
     def follow_customer(self, event: CustomerState, envelope: Envelope, work: Work) -> None:
-        queries.lock_customer(work.session, event.customer_id)
-        state = event.model_dump(include={"owner_id", "name", "is_key", "holding", "held_since", "source"})
-        queries.note_holding(work.session, event.customer_id, envelope.version, agency_id=envelope.agency_id, **state)
+        entered_by = entered_on = None
         if isinstance(event, CustomerEntered) and event.owner_id:
-            day = domain.business_day(envelope.occurred_at)
-            queries.note_entry(work.session, event.customer_id, event.entered_by or event.owner_id, day)
+            entered_by, entered_on = event.entered_by or event.owner_id, domain.business_day(envelope.occurred_at)
+        queries.follow_customer(
+            work.session,
+            customer_id=event.customer_id,
+            version=envelope.version,
+            agency_id=envelope.agency_id,
+            owner_id=event.owner_id,
+            name=event.name,
+            is_key=event.is_key,
+            holding=event.holding,
+            held_since=event.held_since,
+            source=event.source,
+            entered_by=entered_by,
+            entered_on=entered_on,
+        )
         deadlines.hear_of_customer(event, envelope, work)
 
     @handles(ContactNoteWritten)

@@ -24,24 +24,29 @@ def department(headquarters: Headquarters) -> str:
     return str(headquarters.department()["id"])
 
 
+def patient(client: Client) -> Client:
+    client.is_patient = True
+    return client
+
+
 @pytest.fixture(scope="module")
 def rep(headquarters: Headquarters, department: str) -> Client:
-    return headquarters.person("rep", department)
+    return patient(headquarters.person("rep", department))
 
 
 @pytest.fixture(scope="module")
 def colleague(headquarters: Headquarters, department: str) -> Client:
-    return headquarters.person("rep", department)
+    return patient(headquarters.person("rep", department))
 
 
 @pytest.fixture(scope="module")
 def supervisor(headquarters: Headquarters, department: str) -> Client:
-    return headquarters.person("supervisor", department)
+    return patient(headquarters.person("supervisor", department))
 
 
 @pytest.fixture(scope="module")
 def administrator(headquarters: Headquarters, department: str) -> Client:
-    return headquarters.person("agency_admin", department)
+    return patient(headquarters.person("agency_admin", department))
 
 
 def enter(who: Client, name: str, **fields: Any) -> str:

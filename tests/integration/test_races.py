@@ -352,7 +352,8 @@ def write_around(stack: Stack, writers: list[tuple[Client, str, datetime]]) -> d
         time.sleep(max(0.0, moment - time.time()))
         return client.note(customer_id, maturity=1)
 
-    with at_each_gateway(stack, [writer for writer, _, _ in writers]) as clients, ThreadPoolExecutor(40) as pool:
+    people = [writer for writer, _, _ in writers]
+    with at_each_gateway(stack, people, is_patient=True) as clients, ThreadPoolExecutor(40) as pool:
         answers = pool.map(write, clients, *zip(*moments, strict=True))
         return {customer_id: answer for (customer_id, _), answer in zip(moments, answers, strict=True)}
 

@@ -78,7 +78,9 @@ def judge(**known: Any) -> str:
         ({"verdict": "missed"}, "missed"),
         ({"verdict": "missed", "moved_on_at": LATE}, "missed"),
         ({"verdict": "missed", "moved_on_at": LATE, "is_taken_back": True}, "taken_back"),
-        ({"moved_on_at": LATE, "is_taken_back": True}, "taken_back"),
+        ({"moved_on_at": LATE, "is_taken_back": True}, "missed"),
+        ({"moved_on_at": EARLY, "is_taken_back": True}, "gone"),
+        ({"first_contact_at": EARLY, "moved_on_at": EARLY, "is_taken_back": True}, "met"),
     ],
 )
 def test_the_state_of_a_deadline_follows_from_what_is_known(known: dict[str, Any], state: str) -> None:
