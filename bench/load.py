@@ -55,7 +55,7 @@ def requests_of(job: Job, client: int) -> Iterator[bytes]:
     first = random.randrange(10**9)
     for number, path in zip(itertools.count(), itertools.cycle(paths)):
         phone = f"13{(first + number) % 10**9:09d}"
-        body = job.body.replace("{n}", f"{client}-{number}").replace("{phone}", phone).encode()
+        body = job.body.replace("{n}", f"{client}x{number}").replace("{phone}", phone).encode()
         framing = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
         yield f"{job.method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{login}{framing}\r\n".encode() + body
 

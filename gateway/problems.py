@@ -8,12 +8,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.contracts.customers import Email
 from services.contracts.errors import InternalError, InvalidRequest, NotFound, QudaoError
+from services.contracts.identity import LOGIN_RULE, Login
 from services.plumbing.logs import request_id
 
 log = logging.getLogger(__name__)
@@ -97,12 +99,17 @@ def problem(error: QudaoError) -> Response:
         "type": f"urn:qudao:problem:{error.slug()}",
         "title": error.title,
         "status": error.status,
-        "detail": str(details.get("detail") or error.title),
+        "detail": told_detail(details) or error.title,
         "instance": f"urn:qudao:request:{asked}",
         "request_id": asked,
     }
     # ASCII only, so that not even a lone surrogate in a detail can make the answer fail.
     return Response(json.dumps(content, default=str), error.status, _headers(error), MEDIA_TYPE)
+
+
+def told_detail(details: dict[str, Any]) -> str | None:
+    """What is told of this occurrence: a sentence, or at least the reason."""
+    return next((told for told in (details.get("detail"), details.get("reason")) if told and isinstance(told, str)), None)
 
 
 def _headers(error: QudaoError) -> dict[str, str]:
@@ -125,6 +132,13 @@ def incident(error: Exception) -> Response:
 
 # --- FastAPI's own errors
 
+
+def pattern_of(constrained: Any) -> str | None:
+    """The regular expression that a constrained string carries."""
+    patterns = (part.pattern for part in constrained.__metadata__ if isinstance(part, StringConstraints))
+    return next((str(pattern) for pattern in patterns if pattern), None)
+
+
 # pydantic's sentences for these repeat a part of what was sent
 SENTENCES = {
     "uuid_parsing": "Input should be a valid UUID",
@@ -132,6 +146,10 @@ SENTENCES = {
     "datetime_parsing": "Input should be a valid date and time",
     "date_from_datetime_parsing": "Input should be a valid date",
     "date_parsing": "Input should be a valid date",
+}
+SENTENCES_OF_PATTERNS = {
+    pattern_of(Login): LOGIN_RULE,
+    pattern_of(Email): "must be an address such as name@example.com",
 }
 
 
@@ -141,10 +159,20 @@ def wrong_parts(errors: list[Any]) -> list[dict[str, str]]:
         {
             "in": str(error["loc"][0]),
             "pointer": "".join(f"/{part}" for part in error["loc"][1:])[:POINTER_LENGTH],
-            "detail": SENTENCES.get(error["type"], error["msg"]),
+            "detail": sentence(error),
         }
         for error in errors[:ERRORS_TOLD]
     ]
+
+
+def sentence(error: Any) -> str:
+    """For people: neither what was sent, nor a regular expression, nor what pydantic puts before our own words."""
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return SENTENCES_OF_PATTERNS.get(error["ctx"]["pattern"], "has a form or characters that are not taken here")
+        case "value_error":
+            return str(error["msg"]).removeprefix("Value error, ")
+    return str(SENTENCES.get(error["type"], error["msg"]))
 
 
 def handle_errors(app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from services.contracts.errors import (
     AboveYourRights,
     AccountLocked,
     CaptchaRequired,
+    CurrentPasswordWrong,
     DeadlinePassed,
     HasPassword,
     InvalidCursor,
@@ -30,6 +31,7 @@ from services.contracts.errors import (
     NotFound,
     OwnAccount,
     PasswordRefused,
+    SessionForfeited,
     SetupClosed,
     SetupSecretWrong,
     UserNotActive,
@@ -143,7 +145,8 @@ async def draw_captcha(request: Request) -> Captcha:
     status_code=201,
     summary="Log in",
     description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes a login, "
-    "whether or not anybody has it, needs a solved captcha; each counts for one try.",
+    "whether or not anybody has it, needs a solved captcha, and so does every log-in while very many come at once. Each captcha "
+    "counts for one try.",
     responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials, CaptchaRequired, AccountLocked),
 )
 async def open_session(body: LogIn, caller: Stranger) -> OpenedSession:
@@ -164,11 +167,13 @@ async def end_session(caller: Writer) -> None:
     status_code=204,
     response_class=Response,
     summary="Choose a password; ends all other sessions",
-    responses=writing(WrongCredentials, PasswordRefused),
+    responses=writing(CurrentPasswordWrong, SessionForfeited, PasswordRefused),
 )
 async def change_password(body: ChangePassword, caller: Writer) -> None:
-    await caller.ask(CHANGE_PASSWORD, body)
-    caller.forget_session()
+    try:
+        await caller.ask(CHANGE_PASSWORD, body)
+    finally:
+        caller.forget_session()  # too many wrong ones end it
 
 
 @router.get("/me", summary="Who I am and what I may do", responses=reading())

@@ -16,7 +16,7 @@ class ContactNote(Command):
 
     method: Method
     content: Text
-    maturity: Annotated[int, Field(ge=0, le=9, description="Grade; 0 does not count as an effective contact.")]
+    maturity: Annotated[int, Field(ge=0, le=9, description="Grade from 0 to 9; 0 does not count as an effective contact.")]
     not_reached: bool = False
     busy: bool = False
     next_contact_at: Moment | None = None
@@ -35,7 +35,7 @@ class NoteView(View):
     author_name: str
     method: str
     content: str
-    maturity: int
+    maturity: int = Field(description="Grade from 0 to 9.")
     not_reached: bool
     busy: bool
     is_effective: bool

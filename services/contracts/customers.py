@@ -287,7 +287,12 @@ class ShowCustomer(Query):
     customer_id: UUID
 
 
-ListOf = Literal["mine", "all", "visible"]
+ListOf = Annotated[
+    Literal["mine", "all", "visible"],
+    Field(
+        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: all that he may see."
+    ),
+]
 
 
 class CustomerFilter(Query):

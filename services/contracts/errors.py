@@ -185,7 +185,7 @@ class AboveYourRights(QudaoError):
 
 
 class CaptchaRequired(QudaoError):
-    """After several failures a log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
+    """This log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
 
     status = 403
 
@@ -215,9 +215,23 @@ class OwnAccount(QudaoError):
 
 
 class ManagedDepartmentsMissing(QudaoError):
-    """A managing account needs the departments that it oversees, all of its own agency."""
+    """A manager oversees departments of his own agency, one at least, and nobody else oversees any."""
 
     status = 422
+
+
+class CurrentPasswordWrong(QudaoError):
+    """A new password takes the current one, and this is not it."""
+
+    status = 403
+    is_denial = True
+
+
+class SessionForfeited(QudaoError):
+    """Too many wrong passwords were given: this session is ended, log in again."""
+
+    status = 401
+    is_denial = True
 
 
 # --- of customers
@@ -243,7 +257,7 @@ class NotHeld(QudaoError):
 
 
 class NotInPool(QudaoError):
-    """It does not lie in a pool any more: somebody was quicker."""
+    """It does not lie in the pool from which this takes it."""
 
     status = 409
 

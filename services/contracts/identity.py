@@ -1,10 +1,12 @@
 """What `identity` answers and tells: agencies, departments, users, sessions."""
 
+import re
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.contracts.base import (
     Command,
@@ -23,7 +25,28 @@ from services.contracts.base import (
 )
 from services.contracts.permissions import RoleName
 
-Login = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[\w.@+-]{2,80}$")]
+LOGIN_PATTERN = r"^[.@+_-]*(?:[0-9A-Za-z]|[^\x00-\x7f])(?:[0-9A-Za-z.@+_-]|[^\x00-\x7f])*$"
+"""Says the same in every dialect of regular expressions, as `\\w` does not; `normalised_login` looks closer."""
+LOGIN_RULE = "must be 2 to 80 letters of any script, digits and any of . @ + _ -, with one letter or digit at least"
+SHOWS_NOTHING = "\u115f\u1160"  # letters to Unicode: the fillers of Hangul
+
+
+def normalised_login(typed: str) -> str:
+    """One spelling for all that look alike, so that nobody has another one's login in another width, case or composition.
+
+    Raises ValueError for what could be hidden in it: marks, zero-width and control characters.
+    """
+    login = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", typed).lower()).strip()
+    if not re.fullmatch(r"[\w.@+-]{2,80}", login) or not re.search(r"[^\W_]", login) or set(login) & set(SHOWS_NOTHING):
+        raise ValueError(LOGIN_RULE)  # in Python \w takes neither marks nor what is invisible
+    return login
+
+
+Login = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=80, pattern=LOGIN_PATTERN),
+    AfterValidator(normalised_login),
+]
 
 
 # --- set-up and sessions
@@ -81,7 +104,10 @@ class EndSession(Command):
 
 
 class ChangePassword(Command):
-    """`current` is not asked of a session that was opened with a one-time code. Ends all other sessions."""
+    """Ends all other sessions. `current` is not asked of a session that was opened with a one-time code.
+
+    A wrong `current` counts as a failed log-in does; after 5 within 15 minutes it ends this session instead of being looked at.
+    """
 
     current: Password | None = None
     new: Password
@@ -186,7 +212,10 @@ class ListUsers(PageQuery):
 
 
 class UserChanges(Command):
-    """What is given is changed, what is absent stays. A department brings its agency's name and rights with it at once."""
+    """What is given is changed, what is absent stays. A department must be of the same agency.
+
+    Who stops being a manager oversees nothing any more; who becomes one needs `managed_department_ids`.
+    """
 
     display_name: Line | None = None
     department_id: UUID | None = None
@@ -195,7 +224,7 @@ class UserChanges(Command):
 
 
 class UpdateUser(UserChanges):
-    """Changes a user who is still in `expected_version`; the new department must be of the same agency."""
+    """Changes a user who is still in `expected_version`."""
 
     user_id: UUID
     expected_version: Annotated[int, Field(ge=1)]

@@ -27,11 +27,11 @@ DeadlineState = Literal["open", "met", "late", "missed", "taken_back", "gone"]
 
 
 class DeadlineView(View):
-    """The first contact with a web-registered member, due 24 hours after a rep received it.
+    """The first contact with a web-registered member, due 24 hours after a rep received it unless the agency has set other hours.
 
-    `open`: not yet made; `is_overdue` when the time is up. `met`, `late`, `missed`: see
-    `activities.ClosedDeadline`. `taken_back`: missed, and the customer went back to the pool. `gone`: it went to somebody else
-    before.
+    `open`: not yet made; `is_overdue` when the time is up. `met`: the first note came in time. `late`: it came after the time,
+    but before anybody looked. `missed`: there was none when the time was up. `taken_back`: missed, and the customer went back to
+    the pool. `gone`: it went to somebody else before.
     """
 
     id: UUID
@@ -56,9 +56,9 @@ class AskDay(Query):
 class DayView(View):
     """A person's day in his agency's time zone.
 
-    Figures follow the events that other services send, within a second as a rule. Defaults of the deck: stock at most 130,
-    at least 35 effective contacts with distinct customers, at least 3 new key customers. `stock` is of now, whatever the day.
-    `web_members` are the first contacts that are still to be made.
+    Figures follow the events that other services send, within a second as a rule. The defaults: stock at most 130, at least 35
+    effective contacts with distinct customers, at least 3 new key customers. `stock` is of now, whatever the day.
+    `web_members` are the first contacts that are still to be made. Nothing is asked of those whose role holds no customers.
     """
 
     person_id: UUID

@@ -26,9 +26,7 @@ from services.plumbing.work import Work
 
 class CustomersService(DirectoryService):
     name = "customers"
-
-    def __init__(self) -> None:
-        self.receivers = Receivers()
+    receivers = Receivers()  # of the class, as nameko makes an object for each request
 
     # --- the check, and entering
 

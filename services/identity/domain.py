@@ -17,7 +17,8 @@ CODE_LIMIT = timedelta(hours=72)
 USED_RESOLUTION = timedelta(minutes=1)
 
 # OWASP ASVS 5.0, 6.3.1 asks for a control against guessing that cannot be used to lock somebody out: after this many failures
-# within this time a log-in takes a solved captcha. NIST 800-63B-4, 3.2.2 allows 100 failures in a row, however slow.
+# within this time a log-in takes a solved captcha, and a session in which one more password is tried is ended.
+# NIST 800-63B-4, 3.2.2 allows 100 failures in a row, however slow.
 FREE_FAILURES, FAILURES_WINDOW, FAILURES_IN_A_ROW = 5, timedelta(minutes=15), 100
 FAILURES_KEPT = CAPTCHAS_KEPT = timedelta(days=1)
 
@@ -78,8 +79,8 @@ def inactivity_limit(now: datetime, days: int) -> datetime:
     return now - timedelta(days=days)
 
 
-def needs_captcha(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
-    """Whether a log-in takes a solved captcha after these failures; `recent` holds at most the last FREE_FAILURES of them."""
+def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
+    """Whether one more try has its price after these failures; `recent` holds at most the last FREE_FAILURES of them."""
     is_quick = len(recent) >= FREE_FAILURES and now - min(recent) < FAILURES_WINDOW
     return is_quick or in_a_row >= FAILURES_IN_A_ROW
 

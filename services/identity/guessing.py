@@ -1,4 +1,4 @@
-"""Against guessing: failed log-ins are counted for every login alike, and after several of them a try takes a captcha.
+"""Against guessing: wrong passwords are counted for every login alike, wherever they are given, and several of them have a price.
 
 A login is never locked by failures, so that a stranger cannot lock somebody out: a solved captcha is always enough to try.
 """
@@ -8,7 +8,7 @@ import hmac
 
 from sqlalchemy.orm import Session as DatabaseSession
 
-from services.contracts.errors import CaptchaRequired
+from services.contracts.errors import CaptchaRequired, SessionForfeited
 from services.contracts.identity import OpenSession
 from services.identity import domain, queries
 from services.identity.models import LoginFailures
@@ -20,25 +20,22 @@ REASON = "too many failures"  # as many of a login that nobody has
 
 
 class Try:
-    """One try to log in."""
+    """One try to give the password of a login. `refuse` raises what it takes after too many failures."""
 
-    def __init__(self, command: OpenSession, call: Call) -> None:
-        self.call, self.token_digest, self.captcha_id = call, command.token_digest, command.captcha_id
-        self.login_digest = hmac.digest(call.runtime.hash_key, f"login {command.login}".encode(), hashlib.sha256).hex()
+    def __init__(self, login: str, call: Call) -> None:
+        self.call = call
+        self.login_digest = hmac.digest(call.runtime.hash_key, f"login {login}".encode(), hashlib.sha256).hex()
 
     def begin(self) -> None:
-        """Before the password is looked at. Raises CaptchaRequired; spends the captcha, whatever comes of the try."""
-        if self.captcha_id:
-            self.spend_captcha()
-            return
+        """Before the password is looked at."""
         with self.call.reading() as session:
-            self.refuse_without_captcha(session, queries.find_failures(session, self.login_digest))
+            self.refuse_after_many(session, queries.find_failures(session, self.login_digest))
 
     def fail(self) -> None:
-        """Counts a failure. Raises CaptchaRequired when others came first: of many at once no more are told than of few."""
+        """Counts a failure. Refuses when others came first: of many at once no more are told than of few."""
         with self.call.noting() as session:
             known = queries.lock_failures(session, self.login_digest)
-            self.refuse_without_captcha(session, known)
+            self.refuse_after_many(session, known)
             now = business_time(session)
             if known is None:
                 known = LoginFailures(login_digest=self.login_digest, recent=[], in_a_row=0)
@@ -50,16 +47,34 @@ class Try:
             queries.prune_failures(session, now - domain.FAILURES_KEPT)
 
     def succeed(self, work: Work) -> None:
-        """The failures are forgotten. Raises CaptchaRequired as `fail` does: a right password looks like a wrong one then."""
+        """The failures are forgotten. Refuses as `fail` does: a right password looks like a wrong one then."""
         known = queries.lock_failures(work.session, self.login_digest)
-        self.refuse_without_captcha(work.session, known)
+        self.refuse_after_many(work.session, known)
         if known:
             work.session.delete(known)
 
-    def refuse_without_captcha(self, session: DatabaseSession, known: LoginFailures | None) -> None:
-        if known is None or self.captcha_id:
-            return
-        if domain.needs_captcha(business_time(session), recent=known.recent, in_a_row=known.in_a_row):
+    def refuse_after_many(self, session: DatabaseSession, known: LoginFailures | None) -> None:
+        if known and domain.are_many(business_time(session), recent=known.recent, in_a_row=known.in_a_row):
+            self.refuse()
+
+    def refuse(self) -> None:
+        raise NotImplementedError
+
+
+class TryToLogIn(Try):
+    def __init__(self, command: OpenSession, call: Call) -> None:
+        super().__init__(command.login, call)
+        self.token_digest, self.captcha_id = command.token_digest, command.captcha_id
+
+    def begin(self) -> None:
+        """Raises CaptchaRequired; spends the captcha, whatever comes of the try."""
+        if self.captcha_id:
+            self.spend_captcha()
+        else:
+            super().begin()
+
+    def refuse(self) -> None:
+        if not self.captcha_id:
             raise CaptchaRequired(reason=REASON)
 
     def spend_captcha(self) -> None:
@@ -69,3 +84,10 @@ class Try:
             queries.prune_captchas(session, now - domain.CAPTCHAS_KEPT)
             if queries.put_captcha(session, self.captcha_id, self.token_digest, now) != self.token_digest:
                 raise CaptchaRequired(reason="the captcha has been used")
+
+
+class TryToBeOneself(Try):
+    """The current password, given in a session: who guesses there has found it open, and loses it."""
+
+    def refuse(self) -> None:
+        raise SessionForfeited()

@@ -18,13 +18,14 @@ _threads = Semaphore(AT_ONCE)
 _waiting = 0
 
 
-def offload(function: Callable[..., Result], *arguments: Any) -> Result:
+def offload(function: Callable[..., Result], *arguments: Any, share: float = 1) -> Result:
     """What the function returns or raises. It should release the GIL, as hashing and C libraries do.
 
-    Raises ServiceUnavailable when the line is long: a flood of log-ins must not starve everything else.
+    Raises ServiceUnavailable when the line is long: a flood of log-ins must not starve everything else. `share` is the part of
+    the line that may be taken before that.
     """
     global _waiting
-    if _waiting >= AT_ONCE * LINE:
+    if _waiting >= AT_ONCE * LINE * share:
         raise ServiceUnavailable(reason="busy", retry_after=1)
     _waiting += 1
     try:

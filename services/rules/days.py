@@ -5,6 +5,7 @@ from typing import Any
 from services.contracts import rules as contract
 from services.contracts.base import Page
 from services.contracts.errors import OutOfScope
+from services.contracts.permissions import HOLDERS
 from services.directory.models import Person
 from services.directory.scopes import has_within
 from services.directory.service import known_person
@@ -20,6 +21,7 @@ MOST_MEMBERS = 200
 def show_day(query: contract.AskDay, call: Call) -> contract.DayView:
     """Raises NotFound for somebody unknown, OutOfScope for somebody beyond the caller's reach."""
     person = known_person(call, query.person_id or call.user_id)
+    is_holder = not HOLDERS.isdisjoint(person.roles)
     with call.reading() as session:
         if person.id != call.user_id and not queries.is_within(session, person.id, reach(call)):
             raise OutOfScope()
@@ -36,7 +38,7 @@ def show_day(query: contract.AskDay, call: Call) -> contract.DayView:
         entered=contract.Figure(value=figures.entered),
         contacts=contract.Figure(value=figures.contacts),
         web_members=[deadlines.view(row, now) for row in members],
-        **judged(figures, allowance.limit, is_over=day < domain.business_day(now)),
+        **(judged(figures, allowance.limit, is_over=day < domain.business_day(now)) if is_holder else unjudged(figures)),
     )
 
 
@@ -74,4 +76,13 @@ def judged(figures: queries.DayFigures, limit: int, *, is_over: bool) -> dict[st
         "stock": domain.against_most(figures.stock, limit),
         "effective_contacts": domain.against_least(effective, domain.MIN_EFFECTIVE_CONTACTS, is_over=is_over),
         "new_key_customers": domain.against_least(new_keys, domain.MIN_NEW_KEY_CUSTOMERS, is_over=is_over),
+    }
+
+
+def unjudged(figures: queries.DayFigures) -> dict[str, contract.Figure]:
+    """Of those who hold no customers: nothing is asked of them."""
+    return {
+        "stock": contract.Figure(value=figures.stock),
+        "effective_contacts": contract.Figure(value=figures.effective_contacts),
+        "new_key_customers": contract.Figure(value=figures.new_key_customers),
     }

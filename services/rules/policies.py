@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from services.contracts import rules as contract
-from services.contracts.errors import NotFound, OutOfScope
+from services.contracts.errors import InvalidRequest, NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.directory.models import Person
 from services.directory.queries import find_agency
@@ -23,7 +23,7 @@ from services.rules.queries import IS_HOLDER
 def set_stock_limit(change: contract.StockLimitChange, call: Call) -> contract.StockLimitView:
     """Raises InvalidRequest, OutOfScope, or NotFound for a department or person of another agency."""
     call.answer_again()
-    domain.check_subject(change)
+    check_subject(change)
     agency_id = agency_within(call, change.agency_id)
     check_is_of_agency(call, change, agency_id)
     with call.transaction() as work:
@@ -77,6 +77,14 @@ def agency_within(call: Call, asked: UUID | None) -> UUID:
         if find_agency(session, asked) is None:
             raise NotFound()
     return asked
+
+
+def check_subject(change: contract.StockLimitChange) -> None:
+    """Raises InvalidRequest, which says at which member of the body."""
+    try:
+        domain.check_subject(change)
+    except InvalidRequest as refused:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/subject", "detail": refused.details["reason"]}]) from None
 
 
 def check_is_of_agency(call: Call, change: contract.StockLimitChange, agency_id: UUID) -> None:

@@ -21,7 +21,7 @@ from embedded.stack import Stack
 from gateway.captchas import Captchas
 from gateway.rpc import RpcClient
 from services.contracts.errors import NotFound, PermissionDenied
-from services.contracts.identity import SHOW_PERSON, PersonState, ShowPerson
+from services.contracts.identity import LOGIN_RULE, SHOW_PERSON, PersonState, ShowPerson
 from services.plumbing.passport import Signer
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
 from tests.travel import later
@@ -101,6 +101,43 @@ def test_a_login_is_free_until_somebody_has_it(headquarters: Headquarters) -> No
     assert headquarters.admin.request("GET", "/v1/logins/x").status_code == 422
 
 
+def full_width(text: str) -> str:
+    """As an input method for Chinese types it."""
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in text)
+
+
+def test_a_login_in_another_width_or_case_is_the_same_one(headquarters: Headquarters) -> None:
+    person = headquarters.person(login=f"{unique('u')}.a@b")
+    login, twin = person.user["login"], full_width(person.user["login"].upper())
+    assert headquarters.admin.get(f"/v1/logins/{twin}") == {"login": login, "is_free": False}
+    body = {"login": twin, "role": "rep", "department_id": person.user["department_id"]}
+    assert kind(headquarters.admin.request("POST", "/v1/users", body).json()) == "login-taken"
+    assert log_in(person, twin, PASSWORD).status_code == 201
+    assert fail(person, twin) == ["wrong-credentials"] * 5
+    assert kind(log_in(person, login, PASSWORD).json()) == "captcha-required"  # counted alike
+
+
+@pytest.mark.parametrize("hidden", ["\u200d", "\u200c", "\u0336", "\u3164", "\u202e"])
+def test_a_login_with_something_hidden_in_it_is_refused_everywhere(headquarters: Headquarters, hidden: str) -> None:
+    admin, login = headquarters.admin, f"root{hidden}"
+    user = {"login": login, "role": "rep", "department_id": admin.get("/v1/me")["department_id"]}
+    first = {"login": login, "secret": "x", "agency_name": "x", "display_name": "x", "password": PASSWORD}
+    answers = [
+        admin.request("GET", f"/v1/logins/{login}"),
+        admin.request("POST", "/v1/users", user),
+        admin.request("POST", "/v1/setup", first),
+        log_in(admin, login, PASSWORD),
+    ]
+    assert [(answer.status_code, kind(answer.json())) for answer in answers] == [(422, "invalid-request")] * 4
+    [wrong] = answers[1].json()["errors"]
+    assert (wrong["pointer"], wrong["detail"]) == ("/login", LOGIN_RULE)
+
+
+def test_a_login_may_be_chinese(headquarters: Headquarters) -> None:
+    login = unique("张三")
+    assert headquarters.person(login=login).get("/v1/me")["login"] == login
+
+
 def test_a_manager_oversees_departments_of_his_agency_and_nobody_else_does(stack: Stack, headquarters: Headquarters) -> None:
     home = headquarters.department()
     other, foreign = headquarters.department(home["agency_id"])["id"], headquarters.department()["id"]
@@ -111,7 +148,7 @@ def test_a_manager_oversees_departments_of_his_agency_and_nobody_else_does(stack
 
     for refused in (add("manager"), add("manager", other, foreign), add("rep", other)):
         assert (refused.status_code, kind(refused.json())) == (422, "managed-departments-missing")
-        assert refused.json()["reason"]
+        assert refused.json()["detail"] == refused.json()["reason"]
     user = expect(201, add("manager", other, home["id"], other))
     assert user["managed_department_ids"] == [other, home["id"]]
     manager = headquarters.admin.log_in(user["login"], headquarters.one_time_code(user["id"]))
@@ -492,18 +529,29 @@ def test_a_right_password_that_comes_last_of_many_guesses_is_not_told(stack: Sta
     """Its own look at the failures may be older than the one that has filled the measure meanwhile."""
     person = headquarters.person()
     fail(person, person.user["login"], 4)
-    [(digest,)] = ask(stack, "SELECT login_digest FROM login_failures ORDER BY last_at DESC LIMIT 1")
+    with hold_failures(stack) as count_the_fifth, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(log_in, person, person.user["login"], PASSWORD)
+        count_the_fifth()
+        assert kind(answer.result().json()) == "captcha-required"
+
+
+@contextmanager
+def hold_failures(stack: Stack) -> Iterator[Callable[[], None]]:
+    """Holds the lock of the latest failures; what is given counts a fifth one once somebody waits for it, and lets him go on."""
+    [(digest,)] = ask(stack, "SELECT login_digest FROM login_failures WHERE last_at <= clock() ORDER BY last_at DESC LIMIT 1")
     waiting = (
         "SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE NOT l.granted AND a.datname = current_database()"
     )
     fifth = "UPDATE login_failures SET recent = recent || clock(), in_a_row = 5, last_at = clock() WHERE login_digest = %s"
-    with psycopg.connect(stack.owner_url("identity")) as other, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(stack.owner_url("identity")) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('login ' || %s, 0))", [digest])
-        answer = pool.submit(log_in, person, person.user["login"], PASSWORD)
-        eventually(lambda: ask(stack, waiting))
-        other.execute(fifth, [digest])
-        other.commit()
-        assert kind(answer.result().json()) == "captcha-required"
+
+        def count_the_fifth() -> None:
+            eventually(lambda: ask(stack, waiting))
+            other.execute(fifth, [digest])
+            other.commit()
+
+        yield count_the_fifth
 
 
 def test_failures_and_captchas_are_kept_for_a_day(stack: Stack, headquarters: Headquarters) -> None:
@@ -540,6 +588,88 @@ def test_all_refusals_take_the_time_of_a_hash(headquarters: Headquarters) -> Non
 @pytest.mark.parametrize("captcha", [{"id": "forged", "answer": "ACDEF"}, {"id": "", "answer": "A"}, {"id": "é", "answer": "A"}])
 def test_a_captcha_that_is_none_is_refused_before_the_password_is_tried(headquarters: Headquarters, captcha: Any) -> None:
     assert log_in(headquarters.admin, "root", PASSWORD, captcha).status_code in (403, 422)
+
+
+# --- the current password
+
+
+def change(who: Client, current: str | None, new: str = "quite another secret") -> httpx.Response:
+    return who.request("PUT", "/v1/me/password", {"new": new} | ({"current": current} if current else {}))
+
+
+def test_a_new_password_takes_the_current_one(headquarters: Headquarters) -> None:
+    person = headquarters.person()
+    wrong, missing = change(person, "not my password"), change(person, None)
+    for refused in (wrong, missing):
+        assert (refused.status_code, kind(refused.json())) == (403, "current-password-wrong")
+        assert "www-authenticate" not in refused.headers
+    assert "`current`" in missing.json()["detail"]
+    assert person.request("GET", "/v1/me").status_code == 200
+    assert log_in(person, person.user["login"], PASSWORD).status_code == 201
+
+
+def test_who_guesses_the_password_in_an_open_session_loses_it_after_five(stack: Stack, headquarters: Headquarters) -> None:
+    thief = headquarters.person()
+    login = thief.user["login"]
+    elsewhere = headquarters.admin.log_in(login, PASSWORD)
+    assert [change(thief, f"guess number {n}").status_code for n in range(5)] == [403] * 5
+
+    right = change(thief, PASSWORD)
+
+    assert (right.status_code, kind(right.json())) == (401, "session-forfeited")
+    assert right.headers["www-authenticate"] == "Bearer"
+    assert thief.request("GET", "/v1/me").status_code == 401
+    assert elsewhere.request("GET", "/v1/me").status_code == 200
+    ended = "SELECT new->>'refused' FROM audit WHERE actor = %s AND result = 'denied' ORDER BY at"
+    refusals = [refused for (refused,) in ask(stack, ended, thief.user["id"])]
+    assert refusals == ["current-password-wrong"] * 5 + ["session-forfeited"]
+    assert kind(log_in(thief, login, PASSWORD).json()) == "captcha-required"  # counted with the log-ins
+    opened = log_in(thief, login, PASSWORD, solve(stack, draw(thief)))
+    assert change(Client(thief.http, opened.json()["token"]), PASSWORD).status_code == 204
+
+
+def test_a_right_current_password_clears_the_count(headquarters: Headquarters) -> None:
+    person, new = headquarters.person(), "quite another secret"
+    assert fail(person, person.user["login"], 4) == ["wrong-credentials"] * 4
+    assert change(person, PASSWORD, new).status_code == 204
+    assert [change(person, f"guess number {n}").status_code for n in range(4)] == [403] * 4
+    assert change(person, new, PASSWORD).status_code == 204
+
+
+def test_a_new_password_that_is_refused_does_not_tell_whether_the_current_one_was_right(headquarters: Headquarters) -> None:
+    person = headquarters.person()
+    answers = [change(person, current, "short") for current in (PASSWORD, "not my password", None)]
+    assert [(answer.status_code, kind(answer.json())) for answer in answers] == [(422, "password-refused")] * 3
+
+
+def test_of_twenty_current_passwords_at_once_no_more_are_told_than_of_few(stack: Stack, headquarters: Headquarters) -> None:
+    person = headquarters.person()
+    for number in range(4):
+        change(person, f"guess number {number}")
+
+    def guess(number: int) -> str:
+        body = {"current": f"another guess {number}", "new": "quite another secret"}
+        headers = {"Authorization": f"Bearer {person.token}"}
+        while True:
+            url = f"{stack.gateway_urls[number % 2]}/v1/me/password"
+            answer = httpx.put(url, json=body, headers=headers, timeout=20)
+            if answer.status_code != 503:  # too many at once for the threads that hash
+                return kind(answer.json())
+
+    told = at_once(20, guess)
+    assert told.count("current-password-wrong") == 1
+    assert set(told) <= {"current-password-wrong", "session-forfeited", "not-authenticated"}
+
+
+def test_a_right_current_password_that_comes_last_of_many_is_not_told(stack: Stack, headquarters: Headquarters) -> None:
+    person = headquarters.person()
+    for number in range(4):
+        change(person, f"guess number {number}")
+    with hold_failures(stack) as count_the_fifth, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(change, person, PASSWORD)
+        count_the_fifth()
+        assert kind(answer.result().json()) == "session-forfeited"
+    assert log_in(person, person.user["login"], PASSWORD, solve(stack, draw(person))).status_code == 201  # it is unchanged
 
 
 # --- among services, and behind the wall

@@ -356,7 +356,7 @@ def test_a_new_password_needs_the_old_one_and_ends_the_other_sessions(headquarte
     person = headquarters.person()
     elsewhere = headquarters.admin.log_in(person.user["login"], PASSWORD)
     new = {"current": "not my password", "new": "another long secret"}
-    assert person.request("PUT", "/v1/me/password", new).status_code == 401
+    assert person.request("PUT", "/v1/me/password", new).status_code == 403
     expect(204, person.request("PUT", "/v1/me/password", {**new, "current": PASSWORD}))
     eventually(lambda: elsewhere.request("GET", "/v1/me").status_code, seconds=2, until=lambda status: status == 401)
     assert person.request("GET", "/v1/me").status_code == 200

@@ -416,6 +416,13 @@ def test_a_day_that_is_over_is_judged_and_the_present_one_is_open(headquarters: 
     assert (past["stock"]["value"], past["web_members"]) == (1, [])
 
 
+def test_of_those_who_hold_no_customers_nothing_is_asked(team: Team) -> None:
+    for day in ("/v1/me/day", "/v1/me/day?day=2026-01-05"):
+        told = team.admin.get(day)
+        for name in ("stock", "effective_contacts", "new_key_customers"):
+            assert told[name] == {"value": 0, "limit": None, "minimum": None, "verdict": "ok"}
+
+
 def test_somebody_unknown_and_somebody_hidden_are_told_alike(team: Team) -> None:
     nowhere = team.rep.request("GET", f"/v1/people/{uuid.uuid4()}/day")
     hidden = team.rep.request("GET", f"/v1/people/{team.colleague.user['id']}/day")
@@ -615,4 +622,7 @@ def test_an_administrator_sets_the_policies_of_his_own_agency_alone(headquarters
     ],
 )
 def test_a_limit_that_does_not_say_for_whom_is_refused(team: Team, body: dict[str, Any]) -> None:
-    assert slug(team.admin.request("PUT", "/v1/policies/stock-limit", body)) == "invalid-request"
+    refused = team.admin.request("PUT", "/v1/policies/stock-limit", body)
+    assert slug(refused) == "invalid-request"
+    assert {error["in"] for error in refused.json()["errors"]} == {"body"}
+    assert all(error["pointer"].startswith("/") and error["detail"] for error in refused.json()["errors"])

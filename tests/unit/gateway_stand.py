@@ -40,6 +40,7 @@ CUSTOMER_VIEW = dict.fromkeys(CustomerView.model_fields) | {
     "version": 3,
     "name": "上海瑞丽服装有限公司",
     "aliases": [],
+    "bound_names": [],
     "source": "own",
     "is_key": False,
     "agency_id": str(UUID(int=1)),

@@ -4,12 +4,16 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from gateway import problems
 from gateway.tokens import digest_of
+from services.contracts.errors import PasswordRefused
+from services.contracts.identity import LOGIN_PATTERN, LOGIN_RULE
 from tests.unit.gateway_stand import CUSTOMER, USER, Gateway, Stand, running_stand, wait_until
 
 CUSTOMER_ADDRESS = f"/v1/customers/{CUSTOMER}"
@@ -91,6 +95,53 @@ def test_a_wrong_body_is_explained_without_repeating_it(client: httpx.Client) ->
         ("body", "/colour"),
     ]
     assert "canary" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "sentence"),
+    [
+        ("/v1/sessions", {"login": "!!", "password": "x"}, LOGIN_RULE),
+        ("/v1/sessions", {"login": "li\u200d", "password": "x"}, LOGIN_RULE),
+        ("/v1/agencies", {"name": "a\u200d"}, "must not contain invisible characters"),
+        ("/v1/customers", {"name": "new", "email": "canary"}, "must be an address such as name@example.com"),
+        (
+            "/v1/sessions",
+            {"login": "li", "password": "x", "captcha": {"id": "?", "answer": "x"}},
+            "has a form or characters that are not taken here",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_sentence_for_people(client: httpx.Client, address: str, body: Any, sentence: str) -> None:
+    assert [part["detail"] for part in client.post(address, json=body).json()["errors"]] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("details", "detail"),
+    [
+        ({"detail": "The body is not UTF-8.", "reason": "utf8"}, "The body is not UTF-8."),
+        ({"reason": "it has fewer than 12 characters"}, "it has fewer than 12 characters"),
+        ({"reason": {"a": 1}}, "This password does not meet the rules."),
+        ({"detail": ""}, "This password does not meet the rules."),
+        ({}, "This password does not meet the rules."),
+    ],
+)
+def test_the_detail_says_what_is_known_of_this_occurrence(details: dict[str, Any], detail: str) -> None:
+    assert json.loads(problems.problem(PasswordRefused(**details)).body)["detail"] == detail
+
+
+def test_the_description_says_what_holds_in_words_that_stand_in_it(client: httpx.Client) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert "ClosedDeadline" not in json.dumps(schemas)
+    assert "agency's name and rights" not in schemas["UserChanges"]["description"]
+    assert "same agency" in schemas["UserChanges"]["description"]
+    assert schemas["AddUser"]["properties"]["login"]["pattern"] == LOGIN_PATTERN
+
+
+def test_a_wrong_current_password_is_declared_as_forbidden(client: httpx.Client) -> None:
+    responses = client.get("/openapi.json").json()["paths"]["/v1/me/password"]["put"]["responses"]
+    assert "current-password-wrong" in responses["403"]["description"]
+    assert "session-forfeited" in responses["401"]["description"]
+    assert "wrong-credentials" not in json.dumps(responses)
 
 
 @pytest.mark.parametrize("address", ["/v1/customers?limit=0", "/v1/customers?limit=1&colour=red", "/v1/customers/canary"])

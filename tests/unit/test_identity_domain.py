@@ -1,15 +1,29 @@
 """The decisions of identity."""
 
+import re
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from services.contracts.errors import AboveYourRights, LastAdministrator, ManagedDepartmentsMissing, OwnAccount, PasswordRefused
+from services.contracts.errors import (
+    AboveYourRights,
+    CaptchaRequired,
+    LastAdministrator,
+    ManagedDepartmentsMissing,
+    OwnAccount,
+    PasswordRefused,
+    ServiceUnavailable,
+)
+from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
 from services.contracts.permissions import BEFORE_OWN_PASSWORD, ROLES, Scope, union_of
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
     active_since,
+    are_many,
     check_administrator_remains,
     check_grant,
     check_managed_departments,
@@ -18,9 +32,10 @@ from services.identity.domain import (
     grants_of,
     inactivity_limit,
     is_live,
-    needs_captcha,
     prefixed,
 )
+from services.identity.sessions import is_right
+from services.plumbing import offload
 
 ME, COLLEAGUE = UUID(int=1), UUID(int=2)
 OURS, THEIRS = UUID(int=10), UUID(int=11)
@@ -120,7 +135,7 @@ def test_inactivity_counts_from_the_latest_of_adding_log_in_and_restoring() -> N
 
 def failed(*minutes_ago: float, in_a_row: int = 0) -> bool:
     recent = [NOON - timedelta(minutes=ago) for ago in minutes_ago]
-    return needs_captcha(NOON, recent=recent, in_a_row=in_a_row or len(recent))
+    return are_many(NOON, recent=recent, in_a_row=in_a_row or len(recent))
 
 
 def test_five_failures_within_a_quarter_of_an_hour_ask_for_a_captcha() -> None:
@@ -134,3 +149,83 @@ def test_slow_guessing_asks_for_a_captcha_at_last() -> None:
     hourly = [300, 240, 180, 120, 60]
     assert not failed(*hourly, in_a_row=FAILURES_IN_A_ROW - 1)
     assert failed(*hourly, in_a_row=FAILURES_IN_A_ROW)
+
+
+# --- logins
+
+LOGIN = TypeAdapter(Login)
+
+
+@pytest.mark.parametrize(
+    ("typed", "login"),
+    [
+        ("Zhang.San", "zhang.san"),
+        ("  li  ", "li"),
+        ("\u3000ｚｈａｎｇ．Ｓａｎ＠ｅｘａｍｐｌｅ\u3000", "zhang.san@example"),
+        ("cafe\u0301", "café"),
+        ("张三", "张三"),
+        ("+86", "+86"),
+        ("_7", "_7"),
+        ("x" * 80, "x" * 80),
+    ],
+)
+def test_a_login_has_one_spelling_however_it_is_typed(typed: str, login: str) -> None:
+    assert re.search(LOGIN_PATTERN, typed.strip())
+    assert LOGIN.validate_python(typed) == login
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "zhang\u200dsan",
+        "zhang\u200csan",
+        "zhang\u202esan",
+        "zhang\u00adsan",
+        "x\u0323\u0301y",
+        "ab\ufe0f",
+        "ab\u3164",
+        "ab\u115f",
+        "İz",
+    ],
+)
+def test_what_could_be_hidden_in_a_login_is_refused(typed: str) -> None:
+    with pytest.raises(ValidationError):
+        LOGIN.validate_python(typed)
+
+
+@pytest.mark.parametrize("typed", ["..", "@@", "__", "．．", "+-@._", "x", "x" * 81, "ﷺ" * 80, "a b", "a/b", "a\0b", "a\nb", ""])
+def test_a_login_is_two_to_eighty_characters_with_a_letter_or_digit(typed: str) -> None:
+    with pytest.raises(ValidationError):
+        LOGIN.validate_python(typed)
+
+
+@given(st.one_of(st.text(min_size=1, max_size=12), st.from_regex(LOGIN_PATTERN, fullmatch=True)))
+def test_a_login_that_is_taken_agrees_with_its_pattern_and_stays_as_it_is(typed: str) -> None:
+    try:
+        login = LOGIN.validate_python(typed)
+    except ValidationError:
+        return
+    assert re.search(LOGIN_PATTERN, typed.strip())
+    assert re.search(LOGIN_PATTERN, login)
+    assert LOGIN.validate_python(login) == login
+
+
+# --- a flood of log-ins
+
+
+@pytest.mark.parametrize("password_hash", [None, "of somebody"])
+def test_half_of_the_line_is_kept_for_log_ins_with_a_captcha(monkeypatch: pytest.MonkeyPatch, password_hash: str | None) -> None:
+    def try_behind(waiting: int, *, has_captcha: bool) -> bool:
+        monkeypatch.setattr(offload, "_waiting", waiting)
+        captcha_id = uuid4() if has_captcha else None
+        command = OpenSession(login="li", password="x", token_digest="0" * 64, captcha_id=captcha_id)
+        return is_right(command, password_hash)
+
+    monkeypatch.setattr("services.identity.sessions.matches", lambda password, password_hash: password_hash is not None)
+    whole = offload.AT_ONCE * offload.LINE
+    assert try_behind(whole // 2 - 1, has_captcha=False) is (password_hash is not None)
+    with pytest.raises(CaptchaRequired):
+        try_behind(whole // 2, has_captcha=False)
+    assert try_behind(whole - 1, has_captcha=True) is (password_hash is not None)
+    with pytest.raises(ServiceUnavailable):
+        try_behind(whole, has_captcha=True)
