@@ -28,7 +28,7 @@ def demo(words: Sequence[str]) -> int:
 
 def test(words: Sequence[str], home: Path) -> int:
     ensure_rabbitmq()
-    at_once = () if words else ("-n", str(WORKERS), "--dist", "loadfile")
+    at_once = () if words else ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
     return pytest([*at_once, *words], home)
 
 
