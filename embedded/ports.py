@@ -25,11 +25,29 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    """A port on the loopback that is free now; its number is drawn, so that stacks side by side seldom meet."""
+    """A port on the loopback that is free, and that nobody else draws here as long as this process lives."""
     draw = random.SystemRandom()
-    while not is_free(port := draw.randrange(LOWEST, HIGHEST)):
+    while not (is_free(port := draw.randrange(LOWEST, HIGHEST)) and is_reserved(port)):
         pass
     return port
+
+
+reservations: list[socket.socket] = []
+
+
+def is_reserved(port: int) -> bool:
+    """Takes the UDP port of the same number, which no server of ours uses: whoever draws it elsewhere finds it taken.
+
+    Between drawing a port and listening on it there are seconds, in which stacks side by side would meet.
+    """
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return False
+    reservations.append(mark)
+    return True
 
 
 def gateway_ports(host: str, first: int | None, count: int) -> list[int]:
