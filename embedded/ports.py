@@ -27,7 +27,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def free_port() -> int:
     """A port on the loopback that is free, and that nobody else draws here as long as this process lives."""
     draw = random.SystemRandom()
-    while not (is_free(port := draw.randrange(LOWEST, HIGHEST)) and is_reserved(port)):
+    while not (is_free(port := draw.randrange(LOWEST, HIGHEST)) and reserve(port)):
         pass
     return port
 
@@ -35,8 +35,8 @@ def free_port() -> int:
 reservations: list[socket.socket] = []
 
 
-def is_reserved(port: int) -> bool:
-    """Takes the UDP port of the same number, which no server of ours uses: whoever draws it elsewhere finds it taken.
+def reserve(port: int) -> bool:
+    """Whether the UDP port of the same number could be taken. No server of ours uses it: who draws it elsewhere finds it taken.
 
     Between drawing a port and listening on it there are seconds, in which stacks side by side would meet.
     """

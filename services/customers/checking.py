@@ -1,5 +1,6 @@
 """The collision check by itself, before anything is entered: what each searched field finds, and what an entry would come to."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -26,7 +27,7 @@ def check(connection: Connection, query: contract.CheckCollision, viewpoint: Vie
         listed, hits = matching.find_by_fragment(connection, query.name)
         for found in listed:
             known = matches.get(found.known.id)
-            matches[found.known.id] = Match(known.known, (*known.evidence, *found.evidence)) if known else found
+            matches[found.known.id] = replace(known, evidence=(*known.evidence, *found.evidence)) if known else found
         hits = max(hits, count(matches, "name"))
         fields["name"] = contract.FieldHits(hits=min(hits, matching.COUNTED), is_more=hits > matching.COUNTED)
     verdict = judge(list(matches.values()), viewpoint)

@@ -1,6 +1,6 @@
 """The second wall between agencies: PostgreSQL shows and takes only rows of the agency that is set, and fails when none is.
 
-Services put row-level security on their tables, see their migrations; here is what sets the agency.
+Migrations put it on a table by `wall_off`; here is what sets the agency.
 """
 
 from typing import TYPE_CHECKING

@@ -20,6 +20,7 @@ from embedded.stack import Stack
 from services.customers.collision.names import decompose
 from services.customers.collision.text import fold
 from tests.api import PASSWORD
+from tests.processes import running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL_AS_EXPECTED = re.compile(r"(\d+) cases?, (\d+) steps: all as expected")
@@ -118,7 +119,7 @@ def test_ctrl_c_ends_everything_that_it_has_started() -> None:
 
     assert process.returncode == 130, said
     assert said.splitlines()[-1] == "qudao: stopped"
-    assert not [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not running(family)
 
 
 # --- its parts

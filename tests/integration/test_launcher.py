@@ -19,6 +19,7 @@ from embedded.readiness import get
 from embedded.stack import Stack
 from embedded.supervise import wait_until
 from tests.integration.stand_ins import PARTS
+from tests.processes import running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALL_STOPPED_WITHIN = 5.0
@@ -69,7 +70,7 @@ class Launcher:
         return time.monotonic() - begun
 
     def left_over(self) -> list[psutil.Process]:
-        return [process for process in self.family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        return running(self.family)
 
 
 @pytest.fixture(scope="module")

@@ -32,20 +32,6 @@ COMMENT ON TABLE follow_up IS
 COMMENT ON COLUMN follow_up.holding IS 'A newer holder''s first note renews the row; what belongs to an older one is refused.';
 COMMENT ON COLUMN follow_up.is_forfeited IS 'The holder may write no more notes: the customer is about to be taken back.';
 
-ALTER TABLE contact_note ENABLE ROW LEVEL SECURITY;
-ALTER TABLE contact_note FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON contact_note TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON contact_note TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE follow_up ENABLE ROW LEVEL SECURITY;
-ALTER TABLE follow_up FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON follow_up TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON follow_up TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE log_entry ENABLE ROW LEVEL SECURITY;
-ALTER TABLE log_entry FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON log_entry TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON log_entry TO CURRENT_USER USING (true) WITH CHECK (true);
+CALL wall_off('contact_note');
+CALL wall_off('follow_up');
+CALL wall_off('log_entry');

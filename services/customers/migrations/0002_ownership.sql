@@ -1,16 +1,3 @@
--- --- the wall between agencies: whoever forgets a WHERE sees nothing of others. How it is set: services/plumbing/wall.py
-
-CREATE PROCEDURE wall_off(walled regclass) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', walled);
-    EXECUTE format('CREATE POLICY wall ON %s TO :app USING (
-        (SELECT current_setting(''qudao.agency'')) = ''*''
-        OR agency_id = (SELECT nullif(current_setting(''qudao.agency''), ''*'')::uuid))', walled);
-    EXECUTE format('CREATE POLICY keeper ON %s TO CURRENT_USER USING (true) WITH CHECK (true)', walled);
-END $$;
-COMMENT ON PROCEDURE wall_off IS 'Unset, the setting raises, and empty it is no uuid: the wall fails closed. The owner, and functions that act for him, pass.';
-
-
 CREATE TABLE pool (
     id        uuid PRIMARY KEY,
     agency_id uuid NOT NULL,
@@ -256,11 +243,11 @@ COMMENT ON FUNCTION find_by_fragment IS 'Customers of any agency whose name has 
 
 CREATE FUNCTION is_pool(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS 'SELECT EXISTS (SELECT FROM pool WHERE id = an_id)';
+COMMENT ON FUNCTION is_pool IS 'Tells a denial from a typing error, for the audit; callers are told the same.';
 
 CREATE FUNCTION is_customer(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS 'SELECT EXISTS (SELECT FROM customer WHERE id = an_id)';
-COMMENT ON FUNCTION is_customer IS 'Tells a denial from a typing error, for the audit; callers are told the same.';
+COMMENT ON FUNCTION is_customer IS 'As is_pool.';
 
 REVOKE EXECUTE ON FUNCTION matches_of FROM PUBLIC, :app;
-DROP PROCEDURE wall_off;
 REVOKE DELETE ON customer, ownership, entry_attempt, bound_entry, review_item, stock, pool FROM :app;

@@ -1,20 +1,7 @@
--- The second wall between agencies, see services/plumbing/wall.py: fails when no agency is set. ":app" is the application's role.
+-- The second wall between agencies.
 
-ALTER TABLE department ENABLE ROW LEVEL SECURITY;
-ALTER TABLE department FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON department TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*'
-    OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid)
-);
-CREATE POLICY keeper ON department TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE person ENABLE ROW LEVEL SECURITY;
-ALTER TABLE person FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON person TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*'
-    OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid)
-);
-CREATE POLICY keeper ON person TO CURRENT_USER USING (true) WITH CHECK (true);
+CALL wall_off('department');
+CALL wall_off('person');
 
 -- The windows in it: each tells no more than that there is one.
 CREATE FUNCTION has_department(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

@@ -84,38 +84,9 @@ COMMENT ON TABLE allowance IS
     'What each person may hold, as decided from the limits. Written under the lock of the agency''s policies alone, so that a change of
     a limit and one of a person cannot pass each other.';
 
-ALTER TABLE holding ENABLE ROW LEVEL SECURITY;
-ALTER TABLE holding FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON holding TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON holding TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE contact ENABLE ROW LEVEL SECURITY;
-ALTER TABLE contact FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON contact TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON contact TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE deadline ENABLE ROW LEVEL SECURITY;
-ALTER TABLE deadline FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON deadline TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON deadline TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE stock_limit ENABLE ROW LEVEL SECURITY;
-ALTER TABLE stock_limit FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON stock_limit TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON stock_limit TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE follow_up_policy ENABLE ROW LEVEL SECURITY;
-ALTER TABLE follow_up_policy FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON follow_up_policy TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON follow_up_policy TO CURRENT_USER USING (true) WITH CHECK (true);
-
-ALTER TABLE allowance ENABLE ROW LEVEL SECURITY;
-ALTER TABLE allowance FORCE ROW LEVEL SECURITY;
-CREATE POLICY wall ON allowance TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*' OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
-CREATE POLICY keeper ON allowance TO CURRENT_USER USING (true) WITH CHECK (true);
+CALL wall_off('holding');
+CALL wall_off('contact');
+CALL wall_off('deadline');
+CALL wall_off('stock_limit');
+CALL wall_off('follow_up_policy');
+CALL wall_off('allowance');
