@@ -1,0 +1,90 @@
+"""Which faults there are, in which world each of them happens, and a run through all of them."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from faults import brokers, databases, events, kills, networks, stops
+from faults.databases import MayNotMount, on_a_small_disk
+from faults.ledger import Cast
+from faults.system import System
+from faults.trial import Fault, Limits, Result, Trial
+
+FAULTS = (
+    Fault("marked-kills", "kill -9 at each marked point of each process", kills.at_marked_points, seconds=400),
+    Fault("random-kills", "200 times kill -9 in ten minutes", kills.at_random, seconds=600),
+    Fault("terminations", "SIGTERM to each process", stops.terminate, seconds=90, resends=1),
+    Fault("rolling-restart", "every replica replaced, one by one", stops.roll, seconds=120, resends=1),
+    Fault("rabbitmq-killed", "kill -9 of RabbitMQ", brokers.killed, seconds=120),
+    Fault("rabbitmq-stopped", "RabbitMQ away for longer than every timer", brokers.stopped, seconds=120),
+    Fault("rabbitmq-alarmed", "RabbitMQ without disk, blocking publishers", brokers.alarmed, seconds=70),
+    Fault("broker-killed", "kill -9 of the embedded broker, which loses all messages", brokers.killed, "embedded", seconds=60),
+    Fault("postgresql-killed", "kill -9 of PostgreSQL", databases.killed, seconds=90, limits=Limits(recover=10)),
+    Fault("disk-full", "PostgreSQL without space", databases.full, "small disk", seconds=120, limits=Limits(recover=30)),
+    Fault(
+        "fail-over",
+        "PostgreSQL lost, a standby promoted",
+        databases.failed_over,
+        "standby",
+        seconds=90,
+        limits=Limits(recover=60),
+    ),
+    Fault(
+        "network", "each way between two parts broken in each manner", networks.broken, seconds=1800, limits=Limits(recover=30)
+    ),
+    Fault("repeated-events", "every event again, twice, in any order", events.repeated, seconds=60, limits=Limits(quiet=60)),
+)
+UNTOUCHED = {
+    "rabbitmq-killed", "rabbitmq-stopped", "rabbitmq-alarmed", "broker-killed", "postgresql-killed", "disk-full", "fail-over",
+    "network", "repeated-events",
+}  # fmt: skip
+Say = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def world(name: str, folder: Path) -> Iterator[System]:
+    """The servers that faults of this world need. Raises MayNotMount."""
+    home = folder / name.replace(" ", "-")
+    with contextlib.ExitStack() as started:
+        if name == "small disk":
+            started.enter_context(on_a_small_disk(home))
+        yield started.enter_context(System(home, broker="embedded" if name == "embedded" else "rabbitmq"))
+
+
+class Campaign:
+    """Faults of one world share its system, in their order; a seed decides everything else that is chosen."""
+
+    def __init__(self, faults: Sequence[Fault], seed: int, minutes: float | None, say: Say) -> None:
+        self.faults, self.seed, self.say = faults, seed, say
+        whole = sum(fault.seconds for fault in faults)
+        self.scale = 1.0 if minutes is None else min(1.0, minutes * 60 / whole)
+
+    def run(self) -> list[Result]:
+        results: list[Result] = []
+        worlds = dict.fromkeys(fault.world for fault in self.faults)
+        with tempfile.TemporaryDirectory(prefix="qudao-faults-") as folder:
+            for name in worlds:
+                try:
+                    with world(name, Path(folder)) as system:
+                        cast = Cast.assemble(system.stack.url, system.stack.setup_secret)
+                        for fault in self.faults:
+                            if fault.world == name:
+                                results.append(self.carry_out(fault, system, cast))
+                except MayNotMount as problem:
+                    self.say(f"left out: {', '.join(f.name for f in self.faults if f.world == name)} ({problem})")
+        return results
+
+    def carry_out(self, fault: Fault, system: System, cast: Cast) -> Result:
+        self.say(f"{fault.name}: {fault.what}")
+        began = time.monotonic()
+        trial = Trial(fault, system, cast, self.seed, self.scale, say=lambda line: self.say(f"    {line}"))
+        result = trial.carry_out(untouched=fault.name in UNTOUCHED)
+        broken = result.broken_promises()
+        self.say(f"  {'FAILED' if broken else 'ok'} after {time.monotonic() - began:.0f} s")
+        for promise in broken[:20]:
+            self.say(f"  {promise}")
+        if len(broken) > 20:
+            self.say(f"  … and {len(broken) - 20} more")
+        return result

@@ -1,0 +1,34 @@
+"""SIGTERM under load: of one process, and of all replicas one by one as in an upgrade. Clients send again once, no more."""
+
+import signal
+
+from faults.trial import Trial
+
+
+def terminate(trial: Trial) -> None:
+    """Each process once; it is started again by its supervisor."""
+    processes = trial.system.processes()
+    trial.random.shuffle(processes)
+    for process in processes[: max(2, len(trial.times(len(processes))))]:
+        with trial.outage(f"SIGTERM to {process.spec.name}"):
+            process.signal(signal.SIGTERM)
+            trial.pause(1, 2)
+    trial.system.wait_ready()
+    expect_no_failure(trial)
+
+
+def roll(trial: Trial) -> None:
+    """Every replica of everything, the next one when all are ready again."""
+    for round_ in trial.times(2):
+        for process in trial.system.processes():
+            trial.say(f"round {round_ + 1}: {process.spec.name}")
+            trial.result.times += 1
+            trial.system.stack.supervisor.end([process], 15.0)
+            trial.system.stack.supervisor.resume(process)
+            trial.system.wait_ready()
+    expect_no_failure(trial)
+
+
+def expect_no_failure(trial: Trial) -> None:
+    if failed := trial.ledger.failed_at:
+        trial.complain(f"{len(failed)} requests had no outcome after one retry with the same key")

@@ -1,0 +1,170 @@
+"""One fault, several times, under load; and the reckoning afterwards."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from faults.ledger import Cast, Ledger
+from faults.reckoning import Reckoning, reckon
+from faults.system import NotQuiet, System
+from ops import fsck
+
+STEADY = 3.0
+"""Seconds without a failure after which the system is taken to be back."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is promised, in seconds. `recover`: after the end of a fault, until no write fails any more."""
+
+    wait: float = 10.0
+    recover: float = 15.0
+    quiet: float = 30.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`run` does it, as often as it says; `seconds` is what a full run takes about; `world` names the servers it needs."""
+
+    name: str
+    what: str
+    run: Callable[["Trial"], None]
+    world: str = "rabbitmq"
+    seconds: float = 60.0
+    limits: Limits = Limits()
+    resends: int = 0
+    """How often a client sends again at once what had no answer; the rest is asked for when all is well."""
+    rate: float = 20.0
+
+
+@dataclass
+class Result:
+    fault: Fault
+    times: int = 0
+    accepted: int = 0
+    refused: int = 0
+    unknown: int = 0
+    reckoning: Reckoning = field(default_factory=Reckoning)
+    oddities: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    wait: float = 0.0
+    waited: str = ""
+    recovered: float = 0.0
+    quiet: float = 0.0
+    figures: dict[str, float] = field(default_factory=dict)
+    """What this fault alone measures."""
+
+    @property
+    def lost(self) -> int:
+        return len(self.reckoning.lost)
+
+    @property
+    def doubled(self) -> int:
+        return len(self.reckoning.doubled) + len(self.reckoning.stray)
+
+    def broken_promises(self) -> list[str]:
+        """In sentences; none when all held."""
+        limits, found = self.fault.limits, [*self.reckoning.lost, *self.reckoning.doubled, *self.reckoning.stray]
+        found += [*self.oddities, *self.complaints]
+        if self.wait > limits.wait:
+            found.append(f"a request waited {self.wait:.1f} s, longer than {limits.wait:g}: {self.waited}")
+        if self.recovered > limits.recover:
+            found.append(f"writes failed for {self.recovered:.1f} s after it was over, longer than {limits.recover:g}")
+        if self.quiet > limits.quiet:
+            found.append(f"quiet came after {self.quiet:.1f} s, later than {limits.quiet:g}")
+        return found
+
+
+class Trial:
+    """What a fault may use. `scale` shortens it: 1 is a full run."""
+
+    def __init__(self, fault: Fault, system: System, cast: Cast, seed: int, scale: float, say: Callable[[str], None]) -> None:
+        self.fault, self.system, self.scale = fault, system, scale
+        self.random = random.Random(f"{seed}/{fault.name}")
+        self.ledger = Ledger(system.doors, cast, f"{seed}/{fault.name}/ledger", rate=fault.rate, resends=fault.resends)
+        self.result = Result(fault)
+        self._say = say
+
+    # --- what a fault says and does
+
+    def times(self, full: int) -> range:
+        """So many rounds, fewer in a short run, one at least."""
+        return range(max(1, round(full * self.scale)))
+
+    def seconds(self, full: float, least: float) -> float:
+        return max(least, full * self.scale)
+
+    def say(self, line: str) -> None:
+        """What is done, so that a run can be followed and compared with its replay."""
+        self._say(line)
+
+    def pause(self, least: float, most: float) -> None:
+        time.sleep(self.random.uniform(least, most))
+
+    @contextlib.contextmanager
+    def outage(self, what: str) -> Iterator[None]:
+        """Around what is broken. At its end all is whole again, and it is measured how long writes go on to fail."""
+        self.say(what)
+        self.result.times += 1
+        yield
+        self.await_recovery(time.monotonic())
+
+    def await_recovery(self, over_at: float) -> float:
+        """Seconds from then until the last write that failed; returns once none has failed for a while."""
+        ends = over_at + 2 * self.fault.limits.recover + STEADY
+        last = self.ledger.last_failure(over_at)
+        while time.monotonic() - last < STEADY and time.monotonic() < ends:
+            time.sleep(0.1)
+            last = self.ledger.last_failure(over_at)
+        self.result.recovered = max(self.result.recovered, last - over_at)
+        return last - over_at
+
+    def complain(self, sentence: str) -> None:
+        """A promise of this fault alone was broken."""
+        self.result.complaints.append(sentence)
+
+    # --- the whole of it
+
+    def carry_out(self, *, untouched: bool) -> Result:
+        """Loads, breaks, heals, waits for quiet and reckons. `untouched`: no process of ours may end meanwhile."""
+        pids = self.pids()
+        with self.ledger:
+            time.sleep(1)
+            self.fault.run(self)
+        self.settle()
+        if untouched:
+            self.check_pids(pids)
+        return self.result
+
+    def settle(self) -> None:
+        result, ledger = self.result, self.ledger
+        try:
+            self.system.wait_ready()
+            result.quiet = self.system.wait_quiet(2 * self.fault.limits.quiet)
+            result.unknown = ledger.count("unknown")
+            ledger.settle()
+            self.system.wait_quiet(2 * self.fault.limits.quiet)
+        except NotQuiet as problem:
+            self.complain(f"the system does not come to rest: {problem}")
+        result.accepted, result.refused = ledger.count("accepted"), ledger.count("refused")
+        if left := ledger.count("unknown"):
+            self.complain(f"{left} requests stay without an outcome, sent again and again to a system that is well")
+        result.oddities = ledger.oddities()
+        if longest := ledger.longest_wait():
+            result.wait, result.waited = longest.seconds, f"{longest.kind} {longest.key}, answered {longest.answers}"
+        urls = self.system.database_urls()
+        result.reckoning = reckon(ledger, urls)
+        for finding in fsck.check(urls, wait=self.fault.limits.quiet).findings:
+            kinds = {"missing": result.reckoning.lost, "doubled": result.reckoning.doubled}
+            kinds.get(finding.kind, result.complaints).append(f"fsck: {finding}")
+
+    def pids(self) -> dict[str, int | None]:
+        return {process.spec.name: process.pid for process in self.system.processes()}
+
+    def check_pids(self, before: dict[str, int | None]) -> None:
+        """What dies of an outage elsewhere comes back by its supervisor, and still should not have died."""
+        for name, pid in self.pids().items():
+            if pid != before[name]:
+                self.complain(f"{name} ended by itself")
