@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLER = ROOT / "requirements-bootstrap.lock"
 LOCKS = {
-    **dict.fromkeys(("up", "demo"), ROOT / "requirements-embedded.lock"),
+    **dict.fromkeys(("up", "demo", "fsck"), ROOT / "requirements-embedded.lock"),
     **dict.fromkeys(("test", "fuzz", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
 }
 HELP = """\
@@ -30,6 +30,7 @@ Usage: ./qudao COMMAND
   demo [WORDS…]        play the main job over HTTP in a throw-away stack, and check it; `demo --help` for a running one
   test [WORDS…]        run the tests in throw-away stacks; the words go to pytest
   fuzz [WORDS…]        send odd requests to every operation, 100 each; the words go to pytest
+  fsck [WORDS…]        check what must hold in and between the databases; `--wait SECONDS`, `--json`
   bench NAME [WORDS…]  run a benchmark
   check                lint and check types
   lock                 re-make the lock files from requirements*.in

@@ -20,6 +20,7 @@ def main(words: list[str], start: Callable[[], int] = up) -> int:
         "lock": tools.lock,
         "bench": lambda: tools.bench(rest),
         "demo": lambda: tools.demo(rest),
+        "fsck": lambda: tools.fsck(rest, home()),
         "fuzz": lambda: tools.fuzz(rest, home()),
     }
     if command not in commands:

@@ -20,7 +20,7 @@ from embedded.output import Output
 
 FORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 CHILD = Path(__file__).with_name("child.py")
-FIRST_DELAY, LONGEST_DELAY, SETTLED_AFTER = 0.5, 15.0, 30.0
+FIRST_DELAY, LONGEST_DELAY, SETTLED_AFTER = 0.5, 15.0, 10.0
 HOPELESS_EXITS = 5
 LOOK_EVERY = 0.05
 

@@ -1,4 +1,4 @@
-"""The commands that end by themselves: `demo`, `test`, `fuzz`, `check`, `bench`, `lock`.
+"""The commands that end by themselves: `demo`, `fsck`, `test`, `fuzz`, `check`, `bench`, `lock`.
 
 Caches go to the home, as the checkout may be read-only.
 """
@@ -11,8 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from embedded.postgres import USER
+from embedded.servers import is_listening
 from embedded.supervise import CannotStart
-from embedded.wiring import ROOT
+from embedded.wiring import ROOT, database_variable
+from ops.addresses import ServiceDatabase
+from ops.keys import SERVICES
+from services.plumbing.settings import read
 
 # Tests wait for servers more than they work: two files at a time take two thirds of the time on two cores, three make some
 # of them too late. A file is one worker's, so that its stack is started once.
@@ -24,6 +29,42 @@ RABBITMQ_ELSEWHERE = "macOS: brew install rabbitmq; elsewhere: https://www.rabbi
 
 def demo(words: Sequence[str]) -> int:
     return run(["demo", *words])
+
+
+def fsck(words: Sequence[str], home: Path) -> int:
+    try:
+        return run(["ops.fsck", *words], database_urls(home))
+    except CannotStart as problem:  # 1 says that something was found
+        print(f"qudao: {problem.sentence}", file=sys.stderr)
+        return 2
+
+
+def database_urls(home: Path) -> dict[str, str]:
+    """Where each service's database is, by the variable that says so: what is set counts, else the server of a running `up`.
+
+    Raises CannotStart when none runs, or its passwords are not in the home.
+    """
+    given = {service: read(database_variable(service)) for service in SERVICES}
+    if any(url is None for url in given.values()):
+        admin_url = read("DATABASE_URL") or running_database(home)
+        try:
+            for service in SERVICES:
+                given[service] = given[service] or ServiceDatabase(service, "qudao", home / "secrets").url(admin_url)
+        except OSError as error:
+            raise CannotStart(f"{error.filename} cannot be read: {error.strerror}.") from None
+    return {database_variable(service): url for service, url in given.items() if url}
+
+
+def running_database(home: Path) -> str:
+    """The administrator's address of the embedded PostgreSQL, from what it has written about itself."""
+    try:
+        port = int((home / "postgresql" / "postmaster.pid").read_text().splitlines()[3])
+        password = (home / "secrets" / "postgres-password").read_text().strip()
+    except (OSError, ValueError, IndexError):
+        port = 0
+    if not (port and is_listening(port)):
+        raise CannotStart(f"No database is running on {home}: start it with `./qudao up`, or set DATABASE_URL.")
+    return f"postgresql://{USER}:{password}@127.0.0.1:{port}/postgres"
 
 
 def test(words: Sequence[str], home: Path) -> int:

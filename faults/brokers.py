@@ -32,6 +32,6 @@ def alarmed(trial: Trial) -> None:
     assert isinstance(node, RabbitNode)
     for _ in trial.times(2):
         with trial.outage("RabbitMQ blocks publishers"):
-            node.ctl("set_disk_free_limit", "100TB")
+            node.ctl("set_disk_free_limit", "1000000GB")
             time.sleep(trial.seconds(20, 4))
             node.ctl("set_disk_free_limit", "10MB")

@@ -118,8 +118,11 @@ class Trial:
         while time.monotonic() - last < STEADY and time.monotonic() < ends:
             time.sleep(0.1)
             last = self.ledger.last_failure(over_at)
-        self.result.recovered = max(self.result.recovered, last - over_at)
-        return last - over_at
+        seconds = last - over_at
+        if seconds > 1:
+            self.say(f"  writes failed for {seconds:.1f} s more")
+        self.result.recovered = max(self.result.recovered, seconds)
+        return seconds
 
     def complain(self, sentence: str) -> None:
         """A promise of this fault alone was broken."""

@@ -7,6 +7,7 @@ import pytest
 from embedded.stack import Stack
 from tests.api import Headquarters
 from tests.brokers import TESTED
+from tests.homes import made_home
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -22,7 +23,7 @@ OFTEN = {"QUDAO_CHORES_EVERY": "0.5"}
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole system on its embedded servers, two replicas of customers and of the gateway."""
-    with Stack(tmp_path_factory.mktemp("stack"), fast=True, replicas={"customers": 2, "gateway": 2}, env=OFTEN) as running:
+    with Stack(made_home(tmp_path_factory, "stack"), fast=True, replicas={"customers": 2, "gateway": 2}, env=OFTEN) as running:
         yield running
 
 

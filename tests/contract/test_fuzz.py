@@ -30,6 +30,7 @@ from embedded.stack import Stack
 from gateway import health
 from gateway.routes import activities, customers, identity, rules
 from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, unique
+from tests.homes import made_home
 
 EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "10"))
 SEED = int(os.environ.get("QUDAO_FUZZ_SEED", random.randrange(2**32)))
@@ -90,7 +91,7 @@ CHOICES = {"method", "reason", "subject", "role", "of", "state", "source", "on_m
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
     """A stack of its own: odd data would disturb others."""
-    with Stack(tmp_path_factory.mktemp("fuzzed"), fast=True, env={"QUDAO_CHORES_EVERY": "0.5"}) as stack:
+    with Stack(made_home(tmp_path_factory, "fuzzed"), fast=True, env={"QUDAO_CHORES_EVERY": "0.5"}) as stack:
         headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
         team, rivals = headquarters.team(), headquarters.team()
         people = [headquarters.admin, team.rep, team.admin, team.supervisor, rivals.rep]

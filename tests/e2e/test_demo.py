@@ -20,6 +20,7 @@ from embedded.stack import Stack
 from services.customers.collision.names import decompose
 from services.customers.collision.text import fold
 from tests.api import PASSWORD
+from tests.homes import made_home
 from tests.processes import running
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,7 +49,7 @@ def played(*words: str) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Path]]:
     """A system, and the file with its administrator's password."""
-    with Stack(tmp_path_factory.mktemp("used"), fast=True) as stack:
+    with Stack(made_home(tmp_path_factory, "used"), fast=True) as stack:
         file = tmp_path_factory.mktemp("password") / "password"
         file.write_text(f"{PASSWORD}\n")
         yield stack, file

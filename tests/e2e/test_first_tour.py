@@ -7,6 +7,7 @@ import pytest
 from embedded.stack import Stack
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
 from tests.brokers import KINDS, make_broker
+from tests.homes import made_home
 
 EVERYTHING_TWICE = {"identity": 2, "customers": 2, "activities": 2, "rules": 2, "gateway": 2}
 
@@ -16,7 +17,7 @@ def tour(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     broker = make_broker(request.param, tmp_path_factory.mktemp("broker"))
     broker.start()
     try:
-        with Stack(tmp_path_factory.mktemp("tour"), fast=True, replicas=EVERYTHING_TWICE, amqp_uri=broker.uri) as stack:
+        with Stack(made_home(tmp_path_factory, "tour"), fast=True, replicas=EVERYTHING_TWICE, amqp_uri=broker.uri) as stack:
             yield Headquarters.set_up(stack.url, stack.setup_secret)
     finally:
         broker.stop()

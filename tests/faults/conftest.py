@@ -6,13 +6,14 @@ import pytest
 
 from tests.brokers import make_broker
 from tests.faults.world import World
+from tests.homes import made_home
 
 
 def run_world(kind: str, factory: pytest.TempPathFactory) -> Iterator[World]:
     broker = make_broker(kind, factory.mktemp(f"{kind}-broker"))
     broker.start()
     try:
-        with World(factory.mktemp(f"{kind}-world"), broker) as world:
+        with World(made_home(factory, f"{kind}-world"), broker) as world:
             yield world
     finally:
         broker.stop()

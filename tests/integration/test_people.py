@@ -24,6 +24,7 @@ from services.contracts.errors import NotFound, PermissionDenied
 from services.contracts.identity import LOGIN_RULE, SHOW_PERSON, PersonState, ShowPerson
 from services.plumbing.passport import Signer
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
+from tests.homes import made_home
 from tests.travel import later
 
 LEADERS_LOCK = 0x6C65_6164
@@ -33,7 +34,7 @@ AWAY = timedelta(days=91)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     replicas = {"identity": 2, "gateway": 2}
-    home = tmp_path_factory.mktemp("people")
+    home = made_home(tmp_path_factory, "people")
     with Stack(home, fast=True, replicas=replicas, env={"QUDAO_CHORES_EVERY": "0.5"}) as running:
         yield running
 

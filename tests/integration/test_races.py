@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ import pytest
 
 from embedded.stack import Stack
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect
+from tests.homes import made_home
 from tests.travel import later
 
 Ask = Callable[[], httpx.Response]
@@ -291,7 +291,7 @@ REPS = 4
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own, because its time jumps, and whose chores come often."""
-    home: Path = tmp_path_factory.mktemp("watched")
+    home = made_home(tmp_path_factory, "watched")
     replicas = {"customers": 2, "activities": 2, "gateway": 2}
     with Stack(home, fast=True, replicas=replicas, env={"QUDAO_CHORES_EVERY": "0.1"}) as stack:
         yield stack

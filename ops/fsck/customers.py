@@ -1,0 +1,93 @@
+"""What holds inside customers."""
+
+from collections.abc import Iterator
+
+from ops.fsck.invariant import Invariant, by_sql
+from ops.fsck.told import told
+from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
+
+PLACES = """
+    SELECT customer.id,
+           CASE WHEN owner_id IS NULL AND pool_id IS NULL THEN 'missing' WHEN owner_id IS NULL THEN 'wrong' ELSE 'doubled' END,
+           CASE WHEN owner_id IS NULL AND pool_id IS NULL THEN 'neither held nor in a pool'
+                WHEN owner_id IS NULL THEN 'in a pool of another agency' ELSE 'held and in a pool as well' END
+    FROM customer LEFT JOIN pool ON pool.id = customer.pool_id
+    WHERE (owner_id IS NULL) = (pool_id IS NULL) OR pool.agency_id <> customer.agency_id
+"""
+
+HISTORIES = """
+    WITH stretch AS (
+        SELECT *, lag(number, 1, 0) OVER one AS before, lead(number) OVER one AS next, lead(held_from) OVER one AS next_from
+        FROM ownership WINDOW one AS (PARTITION BY customer_id ORDER BY number)
+    ),
+    judged AS (
+        SELECT coalesce(id, customer_id) AS customer_id, number, next IS NULL AS is_last,
+               id IS NULL AS is_gone,
+               number <> before + 1 AS is_behind_gap,
+               (number = 1) <> (cause = 'enter') AS is_odd_entry,
+               next IS NOT NULL AND held_until IS DISTINCT FROM next_from AS is_loose,
+               next IS NULL AND (held_until IS NOT NULL
+                   OR (number, stretch.owner_id, stretch.pool_id, stretch.agency_id, held_from)
+                   IS DISTINCT FROM (holding, now.owner_id, now.pool_id, now.agency_id, held_since)) AS is_not_present
+        FROM stretch FULL JOIN customer AS now ON now.id = stretch.customer_id
+    )
+    SELECT customer_id,
+           CASE WHEN number IS NULL OR is_gone OR is_behind_gap THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN number IS NULL THEN 'it has no history'
+                WHEN is_gone THEN concat('its history has stretch ', number, ', and it is gone')
+                WHEN is_behind_gap THEN concat('nothing is known of what was before stretch ', number)
+                WHEN is_odd_entry THEN concat('stretch ', number, ' has the cause of another one')
+                WHEN is_loose THEN concat('stretch ', number, ' does not end where the next one begins')
+                ELSE concat('stretch ', number, ', its last, is not its present state') END
+    FROM judged WHERE number IS NULL OR is_gone OR is_behind_gap OR is_odd_entry OR is_loose OR is_not_present
+"""
+
+STOCK = """
+    SELECT coalesce(person_id, owner_id), CASE WHEN person_id IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN person_id IS NULL THEN concat('no stock, and ', holds, ' are held')
+                ELSE concat('counts ', held, ', and ', coalesce(holds, 0), ' are held') END
+    FROM stock FULL JOIN (SELECT owner_id, count(*) AS holds FROM customer WHERE owner_id IS NOT NULL GROUP BY owner_id) AS of
+    ON of.owner_id = stock.person_id
+    WHERE held IS DISTINCT FROM coalesce(holds, 0)
+"""
+
+ENTERED = """
+    SELECT coalesce(id, aggregate_id), CASE WHEN times > 1 THEN 'doubled' ELSE 'missing' END,
+           CASE WHEN times > 1 THEN concat(times, ' events say that it was entered')
+                WHEN id IS NULL THEN 'it was entered, and it is gone' ELSE 'no event says that it was entered' END
+    FROM customer
+    FULL JOIN (SELECT aggregate_id, count(*) AS times FROM outbox WHERE name = 'customer_entered' GROUP BY aggregate_id) AS of
+    ON of.aggregate_id = customer.id
+    WHERE id IS NULL OR times IS DISTINCT FROM 1
+"""
+
+FILED = """
+    SELECT id, 'missing', CASE WHEN normaliser = 0 THEN 'not filed yet' WHEN is_named THEN 'under no collision key'
+                               ELSE 'not filed under its own name' END
+    FROM (SELECT id, normaliser,
+                 EXISTS (SELECT FROM customer_name AS own
+                         WHERE own.customer_id = id AND own.name = customer.name AND own.kind = 'licence') AS is_named,
+                 EXISTS (SELECT FROM collision_key WHERE customer_id = id) AS is_keyed
+          FROM customer WHERE %(only)s::uuid[] IS NULL OR id = ANY(%(only)s)) AS looked_up
+    WHERE normaliser = 0 OR NOT is_named OR NOT is_keyed
+"""
+
+POOLS = """
+    SELECT agency.id, 'missing', concat('it has no pool ', kind)
+    FROM agency, unnest(ARRAY['public', 'agency'] || CASE WHEN is_headquarters THEN ARRAY['telesales', 'industry'] END) AS kind
+    WHERE (%(only)s::uuid[] IS NULL OR agency.id = ANY(%(only)s))
+      AND NOT EXISTS (SELECT FROM pool WHERE pool.agency_id = agency.id AND pool.kind = kind.kind)
+"""
+
+
+def invariants() -> Iterator[Invariant]:
+    def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
+        return Invariant("customers", about, by_sql("customers", subject, counted, differing), is_patient)
+
+    yield of("one place", "customer", "customer", PLACES)
+    yield of("histories", "customer", "ownership", HISTORIES)
+    yield of("stock", "person", "stock", STOCK)
+    yield of("entered once", "customer", "customer", ENTERED)
+    yield Invariant("customers", "as told", told("customer", CustomerEntered, CustomerUpdated, CustomerMoved))
+    yield of("filed", "customer", "customer", FILED, is_patient=True)
+    yield of("pools", "agency", "agency", POOLS, is_patient=True)

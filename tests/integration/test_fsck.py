@@ -1,0 +1,735 @@
+"""What must hold is found to hold after mixed work and under it, and whatever is broken by hand is named."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from embedded import tools
+from embedded.stack import Stack
+from embedded.wiring import database_variable
+from ops.addresses import derive
+from ops.fsck import CannotLook, Report, check
+from ops.fsck.examine import INVARIANTS, LISTED
+from services.contracts.base import SERVICES
+from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, eventually, expect
+from tests.conftest import OFTEN
+from tests.travel import later
+
+
+@dataclass
+class World:
+    """A stack that these tests alone use, as they spoil its data, and the ids of what was done in it."""
+
+    stack: Stack
+    team: Team
+    ids: dict[str, Any]
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return {service: self.stack.database_url(service) for service in SERVICES}
+
+    def check(self, wait: float = 20.0) -> Report:
+        return check(self.urls, wait=wait)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with Stack(tmp_path_factory.mktemp("fsck"), fast=True, env=OFTEN | {"QUDAO_SWEEP_EVERY": "1"}) as stack:
+        headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
+        team = headquarters.team()
+        yield World(stack, team, mixed_work(stack, headquarters, team))
+
+
+def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str, Any]:
+    """Something of everything that changes: entries and what hinders them, moves, notes, policies, deadlines, people."""
+    rep, colleague, supervisor, admin = team.rep, team.colleague, team.supervisor, team.admin
+    ids = {"rep": rep.user["id"], "colleague": colleague.user["id"], "neighbour": team.neighbour.user["id"]}
+    ids |= {"agency": team.agency_id, "department": team.department_id, "other_department": team.other_department_id}
+
+    name = company()
+    ids["noted"] = rep.entered(name, phone=f"0514-{digits()}", is_key=True)
+    expect(200, rep.enter(name, contact_person="王五"))
+    expect(409, colleague.enter(name))
+    ids["note"] = expect(201, rep.note(ids["noted"], maturity=2))["id"]
+    expect(201, rep.note(ids["noted"], maturity=0))
+    expect(403, admin.note(ids["noted"], maturity=1))
+    changed = {"needs": "三台", "is_key": False}
+    expect(200, rep.request("PATCH", f"/v1/customers/{ids['noted']}", changed, If_Match='"2"'))
+
+    ids["moved"] = rep.entered()
+    expect(200, supervisor.act(ids["moved"], "transfer", to=ids["colleague"]))
+    ids["pooled"] = rep.entered()
+    expect(200, rep.act(ids["pooled"], "release", reason="no_budget"))
+    opened = rep.entered()
+    expect(200, rep.act(opened, "release", reason="no_need"))
+    expect(200, admin.act(opened, "open"))
+    expect(200, colleague.act(opened, "claim"))
+
+    limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
+    expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
+    expect(200, admin.request("PUT", "/v1/policies/stock-limit", {"subject": "agency", "limit": 90}))
+    expect(200, admin.request("PUT", "/v1/policies/follow-up", {"hours": 12, "on_missed": "take_back"}))
+
+    eventually(lambda: rep.get("/v1/me/day")["stock"]["limit"] == 90)
+    for key in ("met", "missed"):
+        ids[key] = team.pooled("public", source="web")
+        expect(200, admin.act(ids[key], "assign", to=ids["rep"]))
+    expect(201, rep.note(ids["met"], maturity=1))
+    eventually(lambda: {row["state"] for row in admin.pages("/v1/deadlines")} == {"met", "open"})
+    with later(stack, timedelta(hours=13)):
+        states = {"met", "taken_back"}
+        admin = admin.log_in(admin.user["login"], PASSWORD)
+        eventually(lambda: {row["state"] for row in admin.pages("/v1/deadlines")} == states)
+
+    expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
+    return ids
+
+
+# --- as it runs
+
+
+def test_after_mixed_work_nothing_is_found_and_everything_was_looked_at(world: World) -> None:
+    report = world.check()
+
+    assert report.findings == []
+    assert report.is_clean
+    assert set(report.counted) == {invariant.name for invariant in INVARIANTS}
+    looked_at_none = {name for name, count in report.counted.items() if not count}
+    assert looked_at_none <= {"activities: older notes on customers"} | {name for name in report.counted if "events " in name}
+
+
+def test_while_people_work_nothing_is_found(world: World) -> None:
+    is_over = threading.Event()
+
+    def work(who: Client) -> None:
+        while not is_over.is_set():
+            customer_id = who.entered()
+            expect(201, who.note(customer_id, maturity=1))
+            expect(200, who.act(customer_id, "release", reason="no_need"))
+
+    threads = [threading.Thread(target=work, args=[who]) for who in (world.team.rep, world.team.colleague)]
+    for thread in threads:
+        thread.start()
+    try:
+        reports = [world.check() for _ in range(3)]
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+    assert [report.findings for report in reports] == [[], [], []]
+
+
+def test_the_command_finds_the_databases_of_a_running_stack(world: World) -> None:
+    ended = qudao_fsck(world.stack.home.folder, "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    told = json.loads(ended.stdout)
+    assert told["is_clean"]
+    assert told["counted"]["customers: histories"] >= 10
+
+
+def qudao_fsck(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    given = {"DATABASE_URL", *map(database_variable, SERVICES)}
+    env = {name: value for name, value in os.environ.items() if name not in given} | {"QUDAO_HOME": str(home)}
+    command = [sys.executable, "-m", "embedded.cli", "fsck", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+
+def test_the_command_says_when_nothing_is_running(tmp_path: Path) -> None:
+    ended = qudao_fsck(tmp_path)
+    expected = f"qudao: No database is running on {tmp_path}: start it with `./qudao up`, or set DATABASE_URL.\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", expected)
+
+
+def test_given_addresses_count_more_than_what_is_running(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://root:secret@elsewhere:5433/postgres")
+    monkeypatch.setenv("QUDAO_RULES_DATABASE_URL", "postgresql://rules@third/rules")
+    urls = tools.database_urls(world.stack.home.folder)
+    password = world.stack.database("identity").password
+    assert urls["QUDAO_IDENTITY_DATABASE_URL"] == f"postgresql://qudao_identity:{password}@elsewhere:5433/qudao_identity"
+    assert urls["QUDAO_RULES_DATABASE_URL"] == "postgresql://rules@third/rules"
+
+
+def test_a_database_that_is_away_cannot_be_looked_at(world: World) -> None:
+    away = derive(world.urls["rules"], "nowhere")
+    with pytest.raises(CannotLook, match=r"The database of rules cannot be read"):
+        check(world.urls | {"rules": away})
+
+
+# --- with nobody at work, so that what is broken stays as it is
+
+
+@pytest.fixture(scope="module")
+def still(world: World) -> World:
+    assert world.check().is_clean
+    for service in SERVICES:
+        world.stack.halt(service)
+    world.ids |= {name: found(world.stack, service, query.format(**world.ids)) for name, (service, query) in NAMED.items()}
+    return world
+
+
+NAMED = {
+    "nobody": ("identity", "SELECT gen_random_uuid()"),
+    "headquarters": ("identity", "SELECT id FROM agency WHERE is_headquarters"),
+    "last_note": ("activities", "SELECT id FROM contact_note WHERE customer_id = '{noted}' ORDER BY written_at DESC LIMIT 1"),
+    "note_event": ("activities", "SELECT id FROM outbox WHERE aggregate_id = '{note}'"),
+    "last_event": ("activities", "SELECT id FROM outbox ORDER BY position DESC LIMIT 1"),
+    "met_deadline": ("rules", "SELECT id FROM deadline WHERE customer_id = '{met}' AND state = 'met'"),
+    "command": ("rules", "SELECT key FROM command WHERE operation = 'rules.set_follow_up'"),
+    "audited": ("rules", "SELECT id FROM audit WHERE operation = 'rules.set_follow_up'"),
+    "gap": ("rules", "SELECT position + 100 FROM outbox WHERE name = 'follow_up_set'"),
+    "followed_up": ("rules", "SELECT id FROM outbox WHERE name = 'follow_up_set'"),
+    "attempt": ("customers", "SELECT id FROM entry_attempt WHERE person_id = '{colleague}'"),
+}
+
+
+def found(stack: Stack, service: str, query: str) -> Any:
+    with psycopg.connect(stack.owner_url(service)) as owner:
+        [(one,)] = owner.execute(query)  # type: ignore[arg-type]
+        return one
+
+
+KEPT = "SELECT coalesce(jsonb_agg(kept), '[]') FROM {} AS kept"
+AGAIN = "INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{}, %s::jsonb)"
+
+
+@contextmanager
+def broken(world: World, service: str, *statements: str) -> Iterator[None]:
+    """Behind all guards but CHECKs; afterwards the database is as before. A table is named once in all of the statements."""
+    url = derive(world.stack.admin_url, world.stack.database(service).name)
+    with psycopg.connect(url, autocommit=True) as root:
+        root.execute("SET session_replication_role = replica")
+        tables = {table_of(statement) for statement in statements}
+        kept = {table: root.execute(KEPT.format(table)).fetchone() for table in tables}  # type: ignore[arg-type]
+        try:
+            for statement in statements:
+                assert root.execute(statement.format(**world.ids)).rowcount != 0  # type: ignore[arg-type]
+            yield
+        finally:
+            for table, (rows,) in kept.items():  # type: ignore[misc]
+                root.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]  # noqa: S608
+                root.execute(AGAIN.format(table, table), [json.dumps(rows)])  # type: ignore[arg-type]
+
+
+def table_of(statement: str) -> str:
+    words = statement.split()
+    return words[1] if words[0] == "UPDATE" else words[2]
+
+
+def copied(table: str, where: str, **changes: str) -> str:
+    """A row again, with other values."""
+    built = ", ".join(f"'{name}', {value}" for name, value in changes.items())
+    return (
+        f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(one, jsonb_build_object({built}))).*"  # noqa: S608
+        f" FROM {table} AS one WHERE {where} LIMIT 1"
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is done to a service's database, and what is found then: by which invariants, so many in all, this one among them."""
+
+    service: str
+    statements: tuple[str, ...]
+    kind: str
+    subject: str
+    names: frozenset[str]
+    times: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{min(self.names)}".replace(" ", "-")
+
+
+def case(service: str, *statements: str, kind: str, of: str, by: set[str], times: int = 0) -> Case:
+    names = frozenset(name if ": " in name else f"{service}: {name}" for name in by)
+    return Case(service, statements, kind, of, names, times or len(names))
+
+
+SOMEBODY = "gen_random_uuid()"
+LOGGED = "activities: log as told by customers"
+HOLDINGS = "rules: holdings as in customers"
+IN_DIRECTORIES = {f"{service}: directory as in identity" for service in ("customers", "activities", "rules")}
+CASES = [
+    # identity
+    case("identity", "UPDATE person SET login = 'other' WHERE id = '{rep}'", kind="wrong", of="person {rep}", by={"as told"}),
+    case(
+        "identity",
+        "UPDATE department SET parent_id = '{other_department}' WHERE id = '{department}'",
+        kind="wrong",
+        of="department {department}",
+        by={"as told", "tree"},
+    ),
+    case(
+        "identity",
+        "UPDATE person SET display_name = 'other' WHERE id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by=IN_DIRECTORIES | {"as told"},
+    ),
+    # customers
+    case(
+        "customers",
+        "UPDATE customer SET pool_id = (SELECT id FROM pool WHERE kind = 'telesales') WHERE id = '{pooled}'",
+        kind="wrong",
+        of="customer {pooled}",
+        by={"one place", "histories", "as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET held_until = held_until + interval '1 second' WHERE customer_id = '{moved}' AND number = 1",
+        kind="wrong",
+        of="customer {moved}",
+        by={"histories"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM ownership WHERE customer_id = '{moved}' AND number = 1",
+        kind="missing",
+        of="customer {moved}",
+        by={"histories", HOLDINGS},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET cause = 'enter' WHERE customer_id = '{moved}' AND number = 2",
+        kind="wrong",
+        of="customer {moved}",
+        by={"histories"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET held_from = held_from - interval '1 second' WHERE customer_id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"histories"},
+    ),
+    case("customers", "UPDATE stock SET held = 130 WHERE person_id = '{rep}'", kind="wrong", of="person {rep}", by={"stock"}),
+    case(
+        "customers",
+        "DELETE FROM stock WHERE person_id = '{rep}'",
+        kind="missing",
+        of="person {rep}",
+        by={"stock", "allowances as in rules"},
+    ),
+    case(
+        "customers",
+        "UPDATE outbox SET name = 'customer_updated' WHERE aggregate_id = '{noted}' AND version = 1",
+        kind="missing",
+        of="customer {noted}",
+        by={"entered once", LOGGED},
+    ),
+    case(
+        "customers",
+        "UPDATE outbox SET name = 'customer_entered' WHERE aggregate_id = '{noted}' AND version = 3",
+        kind="doubled",
+        of="customer {noted}",
+        by={"entered once", LOGGED},
+    ),
+    case(
+        "customers",
+        """UPDATE outbox SET data = data || '{{"is_key": true}}' WHERE aggregate_id = '{noted}' AND version = 3""",
+        kind="wrong",
+        of="customer {noted}",
+        by={"as told", LOGGED},
+    ),
+    case(
+        "customers",
+        "UPDATE customer SET version = 4 WHERE id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"as told", HOLDINGS},
+    ),
+    case(
+        "customers",
+        "DELETE FROM collision_key WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"filed"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM customer_name WHERE customer_id = '{noted}' AND kind = 'licence'",
+        kind="missing",
+        of="customer {noted}",
+        by={"filed"},
+    ),
+    case(
+        "customers",
+        "UPDATE customer SET normaliser = 0 WHERE id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"filed"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM pool WHERE agency_id = '{headquarters}' AND kind = 'industry'",
+        kind="missing",
+        of="agency {headquarters}",
+        by={"pools"},
+    ),
+    case(
+        "customers",
+        copied("pool", "kind = 'public'", id=SOMEBODY, agency_id="'{nobody}'"),
+        kind="missing",
+        of="agency {nobody}",
+        by={"pools in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE person SET status = 'active' WHERE id = '{neighbour}'",
+        kind="wrong",
+        of="person {neighbour}",
+        by={"directory as in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE stock SET allowed = allowed + 1 WHERE person_id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by={"allowances as in rules"},
+    ),
+    case(
+        "customers",
+        "UPDATE entry_attempt SET person_id = '{nobody}' WHERE person_id = '{colleague}'",
+        kind="missing",
+        of="person {nobody}",
+        by={"people in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET owner_id = '{nobody}' WHERE customer_id = '{moved}' AND number = 1",
+        kind="missing",
+        of="person {nobody}",
+        by={"holders in identity"},
+    ),
+    # activities
+    case(
+        "activities",
+        "UPDATE contact_note SET method = 'visit' WHERE id = '{note}'",
+        kind="wrong",
+        of="contact note {note}",
+        by={"notes as told"},
+    ),
+    case(
+        "activities",
+        "DELETE FROM contact_note WHERE id = '{last_note}'",
+        kind="missing",
+        of="contact note {last_note}",
+        by={"notes as told", "follow-ups"},
+    ),
+    case(
+        "activities",
+        copied("contact_note", "id = '{note}'", id="'{nobody}'"),
+        kind="missing",
+        of="contact note {nobody}",
+        by={"notes as told"},
+    ),
+    case(
+        "activities",
+        "UPDATE contact_note SET holding = NULL, customer_id = '{nobody}' WHERE id = '{last_note}'",
+        kind="missing",
+        of="contact note {last_note}",
+        by={"older notes on customers", "notes as told", "follow-ups"},
+    ),
+    case(
+        "activities",
+        "UPDATE follow_up SET first_note_at = first_note_at - interval '1 second' WHERE customer_id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"follow-ups"},
+    ),
+    case(
+        "activities",
+        "DELETE FROM follow_up WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"follow-ups"},
+    ),
+    case(
+        "activities",
+        "UPDATE follow_up SET due = due + interval '1 second' WHERE customer_id = '{missed}'",
+        kind="wrong",
+        of="customer {missed}",
+        by={"verdicts as told"},
+    ),
+    case(
+        "activities",
+        "DELETE FROM follow_up WHERE customer_id = '{missed}'",
+        kind="missing",
+        of="customer {missed}",
+        by={"verdicts as told"},
+    ),
+    case(
+        "activities",
+        "UPDATE contact_note SET author_id = '{colleague}' WHERE id = '{note}'",
+        kind="missing",
+        of="contact note {note}",
+        by={"notes by holders", "notes as told"},
+    ),
+    case(
+        "activities",
+        "UPDATE follow_up SET owner_id = '{colleague}' WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="follow-up of customer {noted}",
+        by={"follow-ups by holders"},
+    ),
+    case(
+        "activities",
+        "DELETE FROM log_entry WHERE source = 'customers' AND position = 1",
+        kind="missing",
+        of="position 1",
+        by={LOGGED},
+    ),
+    case(
+        "activities",
+        copied("log_entry", "source = 'customers'", id=SOMEBODY, position="100000", version="100000"),
+        kind="doubled",
+        of="position 100000",
+        by={LOGGED},
+    ),
+    case(
+        "activities",
+        "UPDATE log_entry SET actor = 'other' WHERE source = 'rules' AND position = 1",
+        kind="wrong",
+        of="position 1",
+        by={"log as told by rules"},
+    ),
+    # rules
+    case(
+        "rules",
+        "UPDATE follow_up_policy SET hours = 24",
+        kind="wrong",
+        of="follow up policy {agency}",
+        by={"policies as told"},
+    ),
+    case(
+        "rules",
+        "UPDATE stock_limit SET \"limit\" = 91 WHERE person_id = '{colleague}'",
+        kind="wrong",
+        of="person {colleague}",
+        by={"allowances as decided", "policies as told"},
+    ),
+    case(
+        "rules",
+        "DELETE FROM allowance WHERE person_id = '{rep}'",
+        kind="missing",
+        of="person {rep}",
+        by={"allowances as decided", "policies as told", "customers: allowances as in rules"},
+    ),
+    case(
+        "rules",
+        "UPDATE stock_limit SET person_id = '{nobody}' WHERE person_id = '{colleague}'",
+        kind="missing",
+        of="person {nobody}",
+        by={"limits in identity", "policies as told", "allowances as decided"},
+    ),
+    case(
+        "rules",
+        "UPDATE deadline SET state = 'late' WHERE id = '{met_deadline}'",
+        kind="wrong",
+        of="deadline {met_deadline}",
+        by={"deadlines as judged"},
+    ),
+    case(
+        "rules",
+        "UPDATE deadline SET is_taken_back = true WHERE id = '{met_deadline}'",
+        kind="wrong",
+        of="customer and holding {met} 2",
+        by={"deadlines as in customers"},
+    ),
+    case(
+        "rules",
+        "UPDATE deadline SET is_forfeited = false WHERE customer_id = '{missed}' AND holding = 2",
+        kind="wrong",
+        of="customer and holding {missed} 2",
+        by={"verdicts as in activities"},
+    ),
+    case(
+        "rules",
+        "UPDATE holding SET name = 'other' WHERE customer_id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"holdings as in customers"},
+    ),
+    case(
+        "rules",
+        "DELETE FROM holding WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"holdings as in customers"},
+    ),
+    case(
+        "rules",
+        "UPDATE contact SET is_effective = NOT is_effective WHERE event_id = '{note_event}'",
+        kind="wrong",
+        of="event {note_event}",
+        by={"contacts as in activities"},
+    ),
+    case(
+        "rules",
+        "DELETE FROM contact WHERE event_id = '{note_event}'",
+        kind="missing",
+        of="event {note_event}",
+        by={"contacts as in activities"},
+    ),
+    case(
+        "rules",
+        copied("contact", "event_id = '{note_event}'", event_id="'{nobody}'"),
+        kind="doubled",
+        of="event {nobody}",
+        by={"contacts as in activities"},
+    ),
+    # the plumbing, the same in every service
+    case(
+        "rules",
+        "DELETE FROM command WHERE key = '{command}'",
+        kind="missing",
+        of="command rules.set_follow_up {command}",
+        by={"commands and audit"},
+    ),
+    case(
+        "rules",
+        copied("audit", "command_id = '{command}'", id="'{nobody}'"),
+        "INSERT INTO audit_unchained VALUES ('{nobody}', '{agency}')",
+        kind="doubled",
+        of="command rules.set_follow_up {command}",
+        by={"commands and audit", "audit chained"},
+    ),
+    case(
+        "rules",
+        "DELETE FROM audit WHERE command_id = '{command}'",
+        kind="missing",
+        of="command rules.set_follow_up {command}",
+        by={"commands and audit", "audit chain"},
+    ),
+    case(
+        "rules",
+        "UPDATE audit SET request_id = 'other' WHERE id = '{audited}'",
+        kind="wrong",
+        of="audit row {audited}",
+        by={"audit chain"},
+    ),
+    case(
+        "rules",
+        "DELETE FROM audit_chain WHERE audit_id = '{audited}'",
+        kind="wrong",
+        of="audit row {audited}",
+        by={"audit chain"},
+    ),
+    case(
+        "rules",
+        "INSERT INTO audit_unchained VALUES ('{audited}', '{agency}')",
+        kind="missing",
+        of="audit row {audited}",
+        by={"audit chained"},
+    ),
+    case(
+        "customers",
+        "UPDATE outbox SET version = 7 WHERE name = 'entry_attempted' AND aggregate_id = '{attempt}'",
+        kind="missing",
+        of="aggregate {attempt}",
+        by={"versions of events", LOGGED},
+    ),
+    case(
+        "rules",
+        "UPDATE outbox SET position = position + 100 WHERE name = 'follow_up_set'",
+        kind="missing",
+        of="position {gap}",
+        by={"positions of events", "activities: log as told by rules", "activities: events heard from rules"},
+        times=4,
+    ),
+    case(
+        "rules",
+        "UPDATE outbox SET published_at = NULL WHERE name = 'follow_up_set'",
+        kind="missing",
+        of="event {followed_up}",
+        by={"events sent"},
+    ),
+    case(
+        "rules",
+        "INSERT INTO inbox VALUES ('count_contact', '{note_event}', 'activities', 1, 'parked', '{{}}', 5, NULL, 'no such day')",
+        kind="wrong",
+        of="event {note_event}",
+        by={"events parked"},
+    ),
+    case(
+        "rules",
+        "INSERT INTO inbox VALUES ('count_contact', '{note_event}', 'activities', 1, 'failed', '{{}}', 2, now(), 'no such day')",
+        kind="missing",
+        of="event {note_event}",
+        by={"events failed"},
+    ),
+    case(
+        "rules",
+        "UPDATE event_cursor SET position = position - 1 WHERE source = 'activities'",
+        kind="missing",
+        of="event {last_event}",
+        by={"events heard from activities"},
+    ),
+    case(
+        "rules",
+        "UPDATE event_cursor SET position = 100000 WHERE source = 'activities'",
+        kind="missing",
+        of="position 100000",
+        by={"events heard from activities"},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_is_broken_is_named(still: World, case: Case) -> None:
+    with broken(still, case.service, *case.statements):
+        report = still.check(wait=0.05)
+
+    assert {finding.invariant for finding in report.findings} == case.names
+    assert len(report.findings) == case.times
+    assert (case.kind, case.subject.format(**still.ids)) in {(finding.kind, finding.subject) for finding in report.findings}
+
+
+def test_every_invariant_has_been_broken() -> None:
+    """What is the same for every service or producer in one of them."""
+
+    def kind_of(name: str) -> str:
+        about = name.split(": ")[1]
+        return name if about == "as told" else re.sub(r"(told by|heard from) .*", r"\1", about)
+
+    assert {kind_of(name) for case in CASES for name in case.names} == {kind_of(invariant.name) for invariant in INVARIANTS}
+
+
+def test_a_difference_is_given_time_to_vanish(still: World) -> None:
+    with broken(still, "rules", "UPDATE holding SET name = 'other' WHERE customer_id = '{noted}'"):
+        waiting = threading.Thread(target=lambda: reports.append(still.check(wait=20)))
+        reports: list[Report] = []
+        waiting.start()
+        time.sleep(1.5)  # so long it must stay: nothing tells that the first look is over
+        assert reports == []
+    waiting.join()
+    assert reports[0].findings == []
+
+
+def test_many_findings_are_counted_and_the_first_are_listed(still: World) -> None:
+    with broken(still, "activities", "DELETE FROM log_entry"):
+        report = still.check(wait=0)
+        ended = qudao_fsck(still.stack.home.folder, "--wait", "0")
+
+    name = "activities: log as told by identity"
+    events = found(still.stack, "identity", "SELECT count(*) FROM outbox")
+    missing = report.total("missing")
+    assert report.found[name] == {"missing": events}
+    assert (missing, report.total("doubled", "wrong")) == (report.total(), 0)
+    assert max(sum(finding.invariant == each for finding in report.findings) for each in report.found) == LISTED
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[-1].startswith(f"fsck: {missing:,} findings ({missing:,} missing), ")
+    assert f"BROKEN {name} {events:,}: {events:,} found" in ended.stdout.splitlines()
