@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from bench import path
+from bench import backlog, path
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -17,29 +17,41 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGALRM, too_long)
     signal.setitimer(signal.ITIMER_REAL, wish.limit)
     try:
-        path.run(wish)
+        backlog.run(wish) if isinstance(wish, backlog.Wish) else path.run(wish)
     except (NotMeasured, CannotStart, BrokerDied, FileNotFoundError) as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
-def parse(words: list[str]) -> path.Wish:
+def parse(words: list[str]) -> path.Wish | backlog.Wish:
     parser = argparse.ArgumentParser(prog="bench")
-    benches = parser.add_subparsers(required=True)
+    benches = parser.add_subparsers(required=True, dest="bench")
     along = benches.add_parser("path", help=path.__doc__)
     along.add_argument("--seconds", type=positive, default=2.0, help="of each measure")
     along.add_argument("--clients", type=counts, default=(1, 10, 50), help="such as 1,10,50")
     along.add_argument("--broker", choices=("embedded", "rabbitmq"), default="embedded")
     along.add_argument("--rounds", type=int, choices=range(1, 11), default=3, help="of the lines that are compared")
     along.add_argument("--json-only", action="store_true", help="print the last line alone")
+    behind = benches.add_parser("backlog", help=backlog.__doc__)
+    behind.add_argument("--events", type=events, default=6000, help="told while a consumer is away")
+    behind.add_argument("--broker", choices=("embedded", "rabbitmq"), default="embedded")
+    behind.add_argument("--json-only", action="store_true", help="print the last line alone")
     given = parser.parse_args(words)
+    if given.bench == "backlog":
+        return backlog.Wish(given.events, given.broker, given.json_only)
     return path.Wish(given.seconds, given.clients, given.broker, given.rounds, given.json_only)
 
 
 def positive(text: str) -> float:
     if not 0 < (number := float(text)) <= 60:
         raise argparse.ArgumentTypeError("more than 0 and at most 60")
+    return number
+
+
+def events(text: str) -> int:
+    if not 1000 <= (number := int(text)) <= 100_000:
+        raise argparse.ArgumentTypeError("a number from 1000 to 100000")
     return number
 
 

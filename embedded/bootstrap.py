@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTALLER = ROOT / "requirements-bootstrap.lock"
 LOCKS = {
     **dict.fromkeys(("up", "demo", "fsck"), ROOT / "requirements-embedded.lock"),
-    **dict.fromkeys(("test", "fuzz", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
+    **dict.fromkeys(("test", "fuzz", "faults", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
 }
 HELP = """\
 Usage: ./qudao COMMAND
@@ -31,6 +31,7 @@ Usage: ./qudao COMMAND
   test [WORDS…]        run the tests in throw-away stacks; the words go to pytest
   fuzz [WORDS…]        send odd requests to every operation, 100 each; the words go to pytest
   fsck [WORDS…]        check what must hold in and between the databases; `--wait SECONDS`, `--json`
+  faults [WORDS…]      kill, cut and fill what a throw-away system stands on, under load, and reckon up; `faults --help`
   bench NAME [WORDS…]  run a benchmark
   check                lint and check types
   lock                 re-make the lock files from requirements*.in

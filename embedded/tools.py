@@ -73,6 +73,12 @@ def test(words: Sequence[str], home: Path) -> int:
     return pytest([*at_once, *words], home)
 
 
+def faults(words: Sequence[str]) -> int:
+    """Takes an hour, unless told otherwise; `test` tries each fault once."""
+    ensure_rabbitmq()
+    return run(["faults", *words])
+
+
 def fuzz(words: Sequence[str], home: Path) -> int:
     """Every operation of the HTTP interface with so many examples that it takes minutes; `test` tries a few of each."""
     examples = os.environ.get("QUDAO_FUZZ_EXAMPLES", "100")

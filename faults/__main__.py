@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from embedded.supervise import CannotStart
 from embedded.up import SIGNALS, Stopped, ignore_signals, stop
-from faults.campaign import FAULTS, Campaign
+from faults.campaign import FAULTS, Campaign, faults_named
 from faults.trial import Result
 from tests.rabbitmq import HOW_TO_INSTALL, BrokerDied, find_rabbitmq
 
@@ -23,7 +23,7 @@ def main(words: Sequence[str]) -> int:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, stop)
-    chosen = [fault for fault in FAULTS if not wish.only or fault.name in wish.only]
+    chosen = faults_named(*wish.only)
     if find_rabbitmq() is None and any(fault.world != "embedded" for fault in chosen):
         print(f"qudao: {HOW_TO_INSTALL}", file=sys.stderr)
         return 1

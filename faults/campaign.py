@@ -18,7 +18,7 @@ FAULTS = (
     Fault("terminations", "SIGTERM to each process", stops.terminate, seconds=90, resends=1),
     Fault("rolling-restart", "every replica replaced, one by one", stops.roll, seconds=120, resends=1),
     Fault("rabbitmq-killed", "kill -9 of RabbitMQ", brokers.killed, seconds=120),
-    Fault("rabbitmq-stopped", "RabbitMQ away for longer than every timer", brokers.stopped, seconds=120),
+    Fault("rabbitmq-stopped", "RabbitMQ away for longer than every timer", brokers.stopped, seconds=120, can_be_brief=False),
     Fault("rabbitmq-alarmed", "RabbitMQ without disk, blocking publishers", brokers.alarmed, seconds=70),
     Fault("broker-killed", "kill -9 of the embedded broker, which loses all messages", brokers.killed, "embedded", seconds=60),
     Fault("postgresql-killed", "kill -9 of PostgreSQL", databases.killed, seconds=90, limits=Limits(recover=10)),
@@ -41,6 +41,11 @@ UNTOUCHED = {
     "network", "repeated-events",
 }  # fmt: skip
 Say = Callable[[str], None]
+
+
+def faults_named(*names: str) -> list[Fault]:
+    """All of them when none is named, in their order."""
+    return [fault for fault in FAULTS if not names or fault.name in names]
 
 
 @contextlib.contextmanager

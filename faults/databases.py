@@ -69,7 +69,7 @@ def on_a_small_disk(home: Path, megabytes: int = 400) -> Iterator[Path]:
 
 
 def full(trial: Trial) -> None:
-    """First tables cannot grow: writes are refused, reads go on. Then the log cannot either: the server ends until there is space."""
+    """First tables cannot grow: writes are refused, reads go on. Then nor can the log: the server ends until there is space."""
     disk = trial.system.data.resolve().parent
     filler = disk / "filler"
     for _ in trial.times(2):
@@ -114,7 +114,7 @@ class Pair:
 
     def admin(self, statement: str) -> None:
         with psycopg.connect(self.system.stack.admin_url, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
 
     def add_standby(self) -> tuple[Process, str]:
         """A copy that follows, and its address. From now on a commit waits for it."""

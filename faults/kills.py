@@ -32,7 +32,7 @@ def at_marked_points(trial: Trial) -> None:
     """Each point of each kind of process in random order; in a short run its share of them, of many points one each."""
     points = [(kind, point) for kind in POINTS for point in POINTS[kind]]
     trial.random.shuffle(points)
-    for kind, point in shortened(points, len(trial.times(len(points)))):
+    for kind, point in shortened(points, len(trial.times(len(points), 4))):
         kill_at(trial, kind, point)
 
 
@@ -71,7 +71,7 @@ def lose_leader(trial: Trial, kind: str) -> None:
 
 def at_random(trial: Trial) -> None:
     """200 kills in ten minutes, of any replica of anything but the servers."""
-    ends = time.monotonic() + trial.seconds(600, 9)
+    ends = time.monotonic() + trial.seconds(600, 5)
     while time.monotonic() < ends:
         victim = trial.random.choice(trial.system.processes())
         trial.result.times += kill(trial, victim)

@@ -26,13 +26,9 @@ def broken(trial: Trial) -> None:
     pairs = [(way, manner) for manner in BREAKS for way in trial.system.ways]
     trial.random.shuffle(pairs)
     if trial.scale < 1:
-        wanted = list(BREAKS) if trial.scale > SHORTEST else ["cut", "reset", "swallowed"]
+        wanted = ["cut", "half open", "swallowed"] if trial.is_brief else list(BREAKS)
         pairs = [next(pair for pair in pairs if pair[1] == manner) for manner in wanted]
     for way, manner in pairs:
         with trial.outage(f"{way}: {manner}"):
             with BREAKS[manner](trial.system.way(way)):
                 trial.pause(trial.seconds(10, 2), trial.seconds(20, 3))
-
-
-SHORTEST = 0.05
-"""A run of this scale or less breaks only what is most often broken."""

@@ -57,7 +57,7 @@ class Records:
 
     def rows(self, service: str, statement: str, value: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.urls[service], autocommit=True) as connection:
-            return connection.execute(statement, [value]).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement, [value]).fetchall()
 
     def count(self, statement: str) -> Counter[tuple[str, str]]:
         """How many rows each command of this ledger has, by key and operation."""

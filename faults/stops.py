@@ -2,6 +2,7 @@
 
 import signal
 
+from embedded.wiring import GATEWAY
 from faults.trial import Trial
 
 
@@ -9,7 +10,7 @@ def terminate(trial: Trial) -> None:
     """Each process once; it is started again by its supervisor."""
     processes = trial.system.processes()
     trial.random.shuffle(processes)
-    for process in processes[: max(2, len(trial.times(len(processes))))]:
+    for process in processes[: len(trial.times(len(processes), 2))]:
         with trial.outage(f"SIGTERM to {process.spec.name}"):
             process.signal(signal.SIGTERM)
             trial.pause(1, 2)
@@ -18,9 +19,9 @@ def terminate(trial: Trial) -> None:
 
 
 def roll(trial: Trial) -> None:
-    """Every replica of everything, the next one when all are ready again."""
+    """Every replica of everything, the next one when all are ready again; in a brief run those of customers and the gateway."""
     for round_ in trial.times(2):
-        for process in trial.system.processes():
+        for process in trial.system.processes(*(("customers", GATEWAY) if trial.is_brief else ())):
             trial.say(f"round {round_ + 1}: {process.spec.name}")
             trial.result.times += 1
             trial.system.stack.supervisor.end([process], 15.0)

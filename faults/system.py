@@ -142,7 +142,7 @@ class System:
 
     def rows(self, service: str, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_urls()[service], autocommit=True) as connection:
-            return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement, values).fetchall()
 
     def processes(self, *kinds: str) -> list[Process]:
         """Every replica of these kinds; of all services and the gateway when none is given."""

@@ -11,8 +11,10 @@ from faults.reckoning import Reckoning, reckon
 from faults.system import NotQuiet, System
 from ops import fsck
 
-STEADY = 3.0
+STEADY, STEADY_IN_BRIEF = 3.0, 1.0
 """Seconds without a failure after which the system is taken to be back."""
+BRIEF = 0.05
+"""A run of this scale or less is there to try each fault once."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Fault:
     resends: int = 0
     """How often a client sends again at once what had no answer; the rest is asked for when all is well."""
     rate: float = 20.0
+    can_be_brief: bool = True
 
 
 @dataclass
@@ -89,9 +92,13 @@ class Trial:
 
     # --- what a fault says and does
 
-    def times(self, full: int) -> range:
-        """So many rounds, fewer in a short run, one at least."""
-        return range(max(1, round(full * self.scale)))
+    @property
+    def is_brief(self) -> bool:
+        return self.scale <= BRIEF
+
+    def times(self, full: int, least: int = 1) -> range:
+        """So many rounds, fewer in a short run."""
+        return range(max(least, round(full * self.scale)))
 
     def seconds(self, full: float, least: float) -> float:
         return max(least, full * self.scale)
@@ -113,9 +120,10 @@ class Trial:
 
     def await_recovery(self, over_at: float) -> float:
         """Seconds from then until the last write that failed; returns once none has failed for a while."""
-        ends = over_at + 2 * self.fault.limits.recover + STEADY
+        steady = STEADY_IN_BRIEF if self.is_brief else STEADY
+        ends = over_at + 2 * self.fault.limits.recover + steady
         last = self.ledger.last_failure(over_at)
-        while time.monotonic() - last < STEADY and time.monotonic() < ends:
+        while time.monotonic() - last < steady and time.monotonic() < ends:
             time.sleep(0.1)
             last = self.ledger.last_failure(over_at)
         seconds = last - over_at
@@ -161,7 +169,8 @@ class Trial:
         result.reckoning = reckon(ledger, urls)
         for finding in fsck.check(urls, wait=self.fault.limits.quiet).findings:
             kinds = {"missing": result.reckoning.lost, "doubled": result.reckoning.doubled}
-            kinds.get(finding.kind, result.complaints).append(f"fsck: {finding}")
+            sentence = f"fsck: {finding.service}, {finding.invariant}: {finding.subject} {finding.detail}"
+            kinds.get(finding.kind, result.complaints).append(sentence)
 
     def pids(self) -> dict[str, int | None]:
         return {process.spec.name: process.pid for process in self.system.processes()}

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from gateway import docs, health
+from gateway.admission import Gates
 from gateway.bodies import Bodies
 from gateway.caller import Backend
 from gateway.captchas import Captchas
@@ -18,12 +19,14 @@ from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tokens import OneTimeCodes
+from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
 VERSION = "0.1.0"
 
 
 def make_backend(settings: GatewaySettings) -> Backend:
+    failpoints.arm(settings.failpoint)
     signer = Signer("gateway", settings.signing_key.get_secret_value())
     rpc = RpcClient(
         settings.amqp_uri.get_secret_value(),
@@ -31,8 +34,10 @@ def make_backend(settings: GatewaySettings) -> Backend:
         timeout=settings.rpc_timeout,
         max_pending=settings.max_pending_calls,
     )
-    sessions = Sessions(rpc, signer, Verifier(settings.trusted_keys_dir), settings.passport_cache)
-    return Backend(rpc, signer, sessions, OneTimeCodes(signer.key), Captchas(signer.key))
+    # one that is stuck leaves room for the others
+    gates = Gates(settings.answer_target, settings.max_pending_calls // 4)
+    sessions = Sessions(rpc, gates, signer, Verifier(settings.trusted_keys_dir), settings.passport_cache)
+    return Backend(rpc, gates, signer, sessions, OneTimeCodes(signer.key), Captchas(signer.key))
 
 
 def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:

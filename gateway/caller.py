@@ -9,12 +9,14 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from gateway.admission import Gates
 from gateway.captchas import Captchas
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.tokens import OneTimeCodes
 from services.contracts.base import Message, Operation
 from services.contracts.errors import NotAuthenticated
+from services.plumbing import failpoints
 from services.plumbing.passport import Signer
 
 In = TypeVar("In", bound=Message)
@@ -26,6 +28,7 @@ class Backend:
     """What all requests of a process share."""
 
     rpc: RpcClient
+    gates: Gates
     signer: Signer
     sessions: Sessions
     codes: OneTimeCodes
@@ -52,14 +55,18 @@ class Caller:
 
     async def ask(self, operation: Operation[In, Out], message: In) -> Out:
         """The operation's answer. Raises the errors that the operation declares, ServiceUnavailable, DeadlinePassed."""
-        return await self.backend.rpc.call(
-            operation,
-            message,
-            passport=self.passport,
-            request_id=self.request_id,
-            command_id=self.command_id if operation.changes else None,
-            deadline=self.deadline,
-        )
+        with self.backend.gates.place(operation):
+            failpoints.reach("gateway_before_call")
+            answer = await self.backend.rpc.call(
+                operation,
+                message,
+                passport=self.passport,
+                request_id=self.request_id,
+                command_id=self.command_id if operation.changes else None,
+                deadline=self.deadline,
+            )
+            failpoints.reach("gateway_after_answer")
+            return answer
 
     @property
     def user_id(self) -> UUID:
@@ -89,12 +96,12 @@ IdempotencyKey = Annotated[
 
 async def read_as_user(request: Request, credentials: Credentials) -> Caller:
     """Asks under the user's passport."""
-    return await _as_user(request, credentials, "")
+    return await _as_user(request, credentials, "", changes=False)
 
 
 async def write_as_user(request: Request, credentials: Credentials, idempotency_key: IdempotencyKey = None) -> Caller:
     """Changes something under the user's passport."""
-    return await _as_user(request, credentials, idempotency_key or uuid.uuid4().hex)
+    return await _as_user(request, credentials, idempotency_key or uuid.uuid4().hex, changes=True)
 
 
 async def as_gateway(request: Request) -> Caller:
@@ -106,8 +113,10 @@ async def write_as_gateway(request: Request, idempotency_key: IdempotencyKey = N
     return _as_gateway(request, idempotency_key or uuid.uuid4().hex)
 
 
-async def _as_user(request: Request, credentials: HTTPAuthorizationCredentials | None, key: str) -> Caller:
+async def _as_user(request: Request, credentials: HTTPAuthorizationCredentials | None, key: str, *, changes: bool) -> Caller:
+    """Who would find no place in the service is sent away before identity is asked who he is."""
     backend = Backend.of(request)
+    backend.gates.check(service_of(request), changes=changes)
     deadline = time.time() + backend.rpc.timeout
     token = credentials.credentials if credentials else None
     session = await backend.sessions.resolve(token, request.state.request_id)
@@ -127,6 +136,11 @@ def _as_gateway(request: Request, key: str) -> Caller:
     backend = Backend.of(request)
     deadline = time.time() + backend.rpc.timeout
     return Caller(backend, backend.signer.own(), request.state.request_id, key, deadline)
+
+
+def service_of(request: Request) -> str:
+    """Routes are tagged with the service that they ask."""
+    return str(request.scope["route"].tags[0])
 
 
 Reader = Annotated[Caller, Depends(read_as_user)]

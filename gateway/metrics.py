@@ -11,6 +11,8 @@ LATENCY = Histogram(
 )
 RPC_CALLS = Counter("qudao_gateway_rpc_calls_total", "RPC calls by what became of them.", ["operation", "outcome"])
 RPC_PENDING = Gauge("qudao_gateway_rpc_pending", "RPC calls under way.")
+PLACES = Gauge("qudao_gateway_places", "Requests to a service that may be in work at once.", ["service", "kind"])
+SHED = Counter("qudao_gateway_shed_total", "Requests refused because answers come late.", ["service", "kind"])
 BROKER_CONNECTED = Gauge("qudao_gateway_broker_connected", "1 while the broker can be used.")
 SOCKETS_OPEN = Gauge("qudao_gateway_sockets_open", "Sockets of clients.")
 SOCKETS_WAITING = Gauge("qudao_gateway_sockets_waiting", "Sockets of clients without a complete request head.")

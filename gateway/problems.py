@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import random
 import uuid
 from typing import Any
 
@@ -21,6 +22,7 @@ from services.plumbing.logs import request_id
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+SPREAD = 4  # seconds over which those who are sent away come back
 ERRORS_TOLD = 20
 POINTER_LENGTH = 200
 
@@ -93,6 +95,8 @@ def problem(error: QudaoError) -> Response:
     details = error.details
     if error.status == 500:  # whatever else is known of it is not the client's to know
         details = {"incident": details["incident"]} if "incident" in details else {}
+    elif error.status in (429, 503):
+        details = {**details, "retry_after": math.ceil(details.get("retry_after", 1)) + random.randint(0, SPREAD)}
     asked = request_id.get() or ""
     content = {
         **details,
@@ -104,7 +108,7 @@ def problem(error: QudaoError) -> Response:
         "request_id": asked,
     }
     # ASCII only, so that not even a lone surrogate in a detail can make the answer fail.
-    return Response(json.dumps(content, default=str), error.status, _headers(error), MEDIA_TYPE)
+    return Response(json.dumps(content, default=str), error.status, _headers(error.status, details), MEDIA_TYPE)
 
 
 def told_detail(details: dict[str, Any]) -> str | None:
@@ -112,12 +116,12 @@ def told_detail(details: dict[str, Any]) -> str | None:
     return next((told for told in (details.get("detail"), details.get("reason")) if told and isinstance(told, str)), None)
 
 
-def _headers(error: QudaoError) -> dict[str, str]:
-    match error.status:
+def _headers(status: int, details: dict[str, Any]) -> dict[str, str]:
+    match status:
         case 401:
             return {"WWW-Authenticate": "Bearer"}
         case 429 | 503:
-            return {"Retry-After": str(math.ceil(error.details.get("retry_after", 1)))}
+            return {"Retry-After": str(details["retry_after"])}
         case 408 | 413:
             return {"Connection": "close"}  # the rest of the body is on its way
     return {}

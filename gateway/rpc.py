@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
 import aiormq
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 EXCHANGE = "nameko-rpc"
 RECONNECT_INTERVAL = 1.0
+CLOSING = 1.0  # seconds in which the broker may say good-bye
 BUSY_RETRY_AFTER = 2
 LOST = (AMQPError, OSError, asyncio.IncompleteReadError)
 """What aiormq raises when the connection or the channel is gone."""
@@ -52,6 +54,7 @@ class RpcClient:
     def __init__(self, uri: str, *, heartbeat: int = 10, timeout: float = 5.0, max_pending: int = 1_000) -> None:
         self._uri, self._heartbeat, self.timeout, self._max_pending = uri, heartbeat, timeout, max_pending
         self._reply_to = str(uuid.uuid4())
+        self._connection: AbstractConnection | None = None
         self._channel: Channel | None = None
         self._pending: dict[str, asyncio.Future[bytes]] = {}
         self._runner: asyncio.Task[None] | None = None
@@ -72,6 +75,11 @@ class RpcClient:
     def is_connected(self) -> bool:
         return self._channel is not None
 
+    @property
+    def _is_blocked(self) -> bool:
+        """A broker short of memory or disk takes nothing: what is sent all the same lies in the socket until it is too late."""
+        return self._connection is not None and not is_done(self._connection.ready())
+
     async def wait_connected(self) -> None:
         await self._connected.wait()
 
@@ -89,7 +97,7 @@ class RpcClient:
             channel = await asyncio.wait_for(self._open(connection), self.timeout)
             unheard = asyncio.get_running_loop().create_future()  # the broker deleted our reply queue
             channel.on_consumer_cancel_callbacks.add(lambda frame: unheard.cancel())
-            self._channel = channel
+            self._connection, self._channel = connection, channel
             self._connected.set()
             metrics.BROKER_CONNECTED.set(1)
             log.info("broker connected")
@@ -97,7 +105,9 @@ class RpcClient:
             log.warning("broker connection lost")
         finally:
             self._drop()
-            await asyncio.wait_for(connection.close(ConnectionError()), 1)
+            # Not `wait_for`: it waits for the cancelled, too, and a writer to a broker that reads nothing does not end.
+            closing = asyncio.gather(connection.close(ConnectionError()), return_exceptions=True)
+            await asyncio.wait({closing}, timeout=CLOSING)
 
     async def _connect(self) -> AbstractConnection:
         separator = "&" if "?" in self._uri else "?"
@@ -113,7 +123,7 @@ class RpcClient:
         return channel
 
     def _drop(self) -> None:
-        self._channel = None
+        self._connection = self._channel = None
         self._connected.clear()
         metrics.BROKER_CONNECTED.set(0)
         pending, self._pending = self._pending, {}
@@ -162,7 +172,7 @@ class RpcClient:
 
     async def _exchange(self, operation: Operation[In, Out], message: In, headers: dict[str, Any], seconds: float) -> bytes:
         channel = self._channel
-        if channel is None or seconds <= 0:
+        if channel is None or self._is_blocked or seconds <= 0:
             raise ServiceUnavailable(service=operation.service)
         if len(self._pending) >= self._max_pending:
             raise ServiceUnavailable(service=operation.service, retry_after=BUSY_RETRY_AFTER)
@@ -201,6 +211,16 @@ class RpcClient:
             raise _no_answer(operation) from None
         finally:
             self._pending.pop(correlation_id, None)
+
+
+def is_done(waiting: Coroutine[Any, Any, None]) -> bool:
+    """Whether it ends without waiting; it is not begun a second time."""
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return True
+    waiting.close()
+    return False
 
 
 def _no_answer(operation: Operation[In, Out]) -> QudaoError:

@@ -4,6 +4,7 @@ import logging
 import re
 from dataclasses import dataclass
 
+from gateway.admission import Gates
 from gateway.coalescing import Coalescing
 from gateway.rpc import RpcClient
 from gateway.tokens import digest_of
@@ -26,8 +27,8 @@ class Session:
 class Sessions:
     """A revoked session is refused `max_age` seconds later at most. Without identity nobody is let in, known before or not."""
 
-    def __init__(self, rpc: RpcClient, signer: Signer, verifier: Verifier, max_age: float) -> None:
-        self._rpc, self._signer, self._verifier = rpc, signer, verifier
+    def __init__(self, rpc: RpcClient, gates: Gates, signer: Signer, verifier: Verifier, max_age: float) -> None:
+        self._rpc, self._gates, self._signer, self._verifier = rpc, gates, signer, verifier
         self._known: Coalescing[Session] = Coalescing(max_age, size=CACHED)
 
     async def resolve(self, token: str | None, request_id: str) -> Session:
@@ -42,9 +43,10 @@ class Sessions:
         self._known.forget(digest_of(token))
 
     async def _ask(self, digest: str, request_id: str) -> Session:
-        passport = await self._rpc.call(
-            RESOLVE_SESSION, ResolveSession(token_digest=digest), passport=self._signer.own(), request_id=request_id
-        )
+        with self._gates.place(RESOLVE_SESSION):
+            passport = await self._rpc.call(
+                RESOLVE_SESSION, ResolveSession(token_digest=digest), passport=self._signer.own(), request_id=request_id
+            )
         try:
             return Session(passport.token, self._verifier.verify(passport.token))
         except NotAuthenticated:

@@ -1,4 +1,4 @@
-"""Homes for the stacks of tests: databases made and migrated once a run, and copied, which saves each stack a third of its start."""
+"""Homes for the stacks of tests: databases made and migrated once a run, then copied, which saves a third of each start."""
 
 import fcntl
 import os

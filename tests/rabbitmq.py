@@ -16,6 +16,8 @@ from typing import Final
 
 import amqp
 
+from embedded.supervise import Spec, spawn
+
 HOST: Final = "127.0.0.1"
 USER: Final = "qudao"
 HOW_TO_INSTALL: Final = (
@@ -85,16 +87,8 @@ class RabbitNode:
         self._write_configuration()
         if self._epmd is None:
             self._epmd = self._run_epmd()
-        with (self._directory / "console.log").open("ab") as console:
-            self._node = subprocess.Popen(
-                [self._binaries / "rabbitmq-server"],
-                env=self._environment(),
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
+        console = os.open(self._directory / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._node = spawn(self._spec("rabbitmq-server", str(self._binaries / "rabbitmq-server")), console)
         try:
             wait_for_login(self._node, self.host, self.port, self.user, self.password, _START_SECONDS)
         except BrokerDied as problem:
@@ -146,17 +140,14 @@ class RabbitNode:
 
     def _run_epmd(self) -> subprocess.Popen[bytes]:
         """In the foreground, so that it ends with us; the one of the machine would be used by others, too."""
-        epmd = _epmd_binary()
-        process = subprocess.Popen(
-            [epmd, "-port", str(self._epmd_port), "-address", HOST],
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        spec = self._spec("epmd", _epmd_binary(), "-port", str(self._epmd_port), "-address", HOST)
+        process = spawn(spec, os.open(os.devnull, os.O_WRONLY))
         _wait_for_port(process, self._epmd_port)
         return process
+
+    def _spec(self, name: str, *command: str) -> Spec:
+        """It ends with us, however we end."""
+        return Spec(name, command, self._environment(), folder=self._directory)
 
     def _write_configuration(self) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from services.plumbing import failpoints
+
 START = bytes(32)
 COLUMNS = "id, agency_id, at, actor, operation, command_id, request_id, result, subject_id, old, new"
 
@@ -20,8 +22,14 @@ NEXT = f"""
     SELECT {", ".join(f"audit.{column}" for column in COLUMNS.split(", "))}
     FROM audit_unchained JOIN audit ON audit.id = audit_unchained.audit_id ORDER BY audit.agency_id, audit.id LIMIT %s
 """  # noqa: S608 constants
-HEAD = "SELECT number, hash FROM audit_chain WHERE agency_id = %s ORDER BY number DESC LIMIT 1"
-LINK = "INSERT INTO audit_chain (agency_id, number, audit_id, previous, hash) VALUES (%s, %s, %s, %s, %s)"
+HEADS = """
+    SELECT agency_id, head.number, head.hash FROM unnest(%s::uuid[]) AS asked(agency_id), LATERAL (
+        SELECT number, hash FROM audit_chain WHERE agency_id = asked.agency_id ORDER BY number DESC LIMIT 1) AS head
+"""
+LINK = """
+    INSERT INTO audit_chain (agency_id, number, audit_id, previous, hash)
+    SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::bytea[], %s::bytea[])
+"""
 
 
 def digest(previous: bytes, row: dict[str, Any]) -> bytes:
@@ -38,15 +46,16 @@ def chain(connection: psycopg.Connection[Any], batch: int = 500) -> int:
     """Chains rows that are not; how many. The connection is the leader's, in UTC and in autocommit."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(NEXT, [batch]).fetchall()
-        heads: dict[UUID, tuple[int, bytes]] = {}
+        asked = cursor.execute(HEADS, [list({row["agency_id"] for row in rows})]).fetchall()
+        heads = {head["agency_id"]: (head["number"], bytes(head["hash"])) for head in asked}
+        links = []
         for row in rows:
-            agency_id = row["agency_id"]
-            if agency_id not in heads:
-                head = cursor.execute(HEAD, [agency_id]).fetchone()
-                heads[agency_id] = (head["number"], bytes(head["hash"])) if head else (0, START)
-            number, previous = heads[agency_id]
-            heads[agency_id] = (number + 1, digest(previous, row))
-            cursor.execute(LINK, [agency_id, number + 1, row["id"], previous, heads[agency_id][1]])
+            number, previous = heads.get(row["agency_id"], (0, START))
+            heads[row["agency_id"]] = (number + 1, digest(previous, row))
+            links.append((row["agency_id"], number + 1, row["id"], previous, heads[row["agency_id"]][1]))
+        if links:
+            cursor.execute(LINK, [list(column) for column in zip(*links, strict=True)])
+        failpoints.reach("chain_before_commit")
         cursor.execute("DELETE FROM audit_unchained WHERE audit_id = ANY(%s)", [[row["id"] for row in rows]])
     return len(rows)
 

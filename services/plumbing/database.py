@@ -1,17 +1,20 @@
 """The engine, sessions, and what the database's errors mean to a caller."""
 
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg.errors
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, QueuePool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from services.contracts.errors import QudaoError, ServiceUnavailable
+from services.contracts.errors import CommandExpired, QudaoError, ServiceUnavailable
 from services.plumbing.settings import ServiceSettings
 
 BUSY = "busy"
@@ -23,6 +26,31 @@ Constraints = Mapping[str, type[QudaoError]]
 
 class ConnectionLost(Exception):
     """The database went away under us; the work may be tried once more, for nothing of it was committed or all of it was."""
+
+
+_wanted_until: ContextVar[float] = ContextVar("wanted_until", default=math.inf)
+
+
+@contextmanager
+def wanted_until(deadline: float) -> Iterator[None]:
+    """Inside it a connection that is free only after `deadline` (unix seconds) raises CommandExpired."""
+    before = _wanted_until.set(deadline)
+    try:
+        yield
+    finally:
+        _wanted_until.reset(before)
+
+
+class Line(QueuePool):
+    """Who has stood in it until nobody waits for him any more leaves the connection to the next: what he would do with it
+    keeps all those behind him waiting until nobody waits for them either. `connect` raises CommandExpired."""
+
+    def connect(self) -> PoolProxiedConnection:
+        connection = super().connect()
+        if time.time() > _wanted_until.get():
+            connection.close()
+            raise CommandExpired()
+        return connection
 
 
 KEEPALIVES: dict[str, Any] = {
@@ -49,6 +77,7 @@ def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> En
     url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
     return create_engine(
         url,
+        poolclass=Line,
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=4,

@@ -8,8 +8,9 @@ The transaction around a handler is the plumbing's, because the inbox row must b
 
 import functools
 import logging
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import eventlet
 from kombu import Queue
@@ -20,11 +21,14 @@ from pydantic import ValidationError
 
 from services.contracts.base import Envelope, Event
 from services.contracts.subscriptions import SUBSCRIPTIONS
-from services.plumbing import inbox, logs
+from services.plumbing import inbox
 from services.plumbing.consume import DrainingConsumer
 from services.plumbing.topology import EVENT_QUEUE_ARGUMENTS, event_exchange, event_queue
 
 log = logging.getLogger(__name__)
+
+LANES = 2
+"""Batches at once: while one waits for the database another one computes. More would only take connections from requests."""
 
 
 class HandlersDisagree(SystemExit):
@@ -69,6 +73,8 @@ class EventConsumer(Consumer):  # type: ignore[misc]
     def setup(self) -> None:
         name = event_queue(self.container.service_name)
         self.queue = Queue(name, durable=True, queue_arguments=EVENT_QUEUE_ARGUMENTS, no_declare=not config["DECLARE"])
+        self.waiting: deque[Told] = deque()
+        self.busy = 0
         super().setup()
 
     def handle_message(self, body: Any, message: Any) -> None:
@@ -83,43 +89,74 @@ class EventConsumer(Consumer):  # type: ignore[misc]
             log.error("event of %s came from %s: forged, and rejected", envelope.source, told_by["exchange"])
             self.consumer.reject_message(message)
             return
-        spawn = functools.partial(self.spawn, envelope, message)
+        self.waiting.append(Told(envelope, message))
+        self.begin()
+
+    def begin(self) -> None:
+        """Sets a worker to what waits, unless enough are at it: those take it with what they do next."""
+        if not self.waiting or self.busy == LANES:
+            return
+        self.busy += 1
         if self.container._worker_pool.free() > 0:
-            spawn()
+            self.spawn()
         else:
-            self.container.spawn_managed_thread(spawn)
+            self.container.spawn_managed_thread(self.spawn)
 
-    def spawn(self, envelope: Envelope, message: Any) -> None:
+    def spawn(self) -> None:
+        batch = Batch(self.waiting)
         try:
-            self.container.spawn_worker(self, (envelope,), {}, handle_result=functools.partial(self.handle_result, message))
+            self.container.spawn_worker(self, (batch,), {}, handle_result=functools.partial(self.handle_result, batch))
         except ContainerBeingKilled:
-            self.consumer.requeue_message(message)
+            for told in self.waiting:
+                self.consumer.requeue_message(told.message)
 
-    def handle_result(self, message: Any, worker_ctx: Any, result: Any = None, exc_info: Any = None) -> tuple[Any, Any]:
-        if exc_info is None:
-            self.consumer.ack_message(message)
-        else:  # the database is away and so shall we be: another replica may have more luck
-            self.consumer.requeue_message(message)
+    def handle_result(self, batch: "Batch", worker_ctx: Any, result: Any = None, exc_info: Any = None) -> tuple[Any, Any]:
+        for told in batch.taken:
+            if exc_info is None:
+                self.consumer.ack_message(told.message)
+            else:  # the database is away and so shall we be: another replica may have more luck
+                self.consumer.requeue_message(told.message)
+        self.busy -= 1
+        self.begin()
         return None, None
+
+
+class Told(NamedTuple):
+    """An event and the message that brought it."""
+
+    envelope: Envelope
+    message: Any
+
+
+class Batch:
+    """What one worker handles: all that has come until it really starts, so that a single event never waits for others."""
+
+    def __init__(self, waiting: deque[Told]) -> None:
+        self.waiting = waiting
+        self.taken: list[Told] = []
+
+    def take(self) -> list[Envelope]:
+        self.taken = [self.waiting.popleft() for _ in range(min(inbox.BATCH, len(self.waiting)))]
+        return [told.envelope for told in self.taken]
 
 
 receives_events = EventConsumer.decorator
 
 
-def deliver_when_possible(runtime: Any, service: Any, envelope: Envelope) -> None:
-    """Holds the event while the database is away. Given back to the broker it would soon be counted as poison."""
+def deliver_when_possible(runtime: Any, service: Any, batch: Any) -> None:
+    """Holds events while the database is away. Given back to the broker they would soon be counted as poison."""
+    envelopes = batch.take()
     while True:
         try:
-            return deliver(runtime, service, envelope)
+            return deliver(runtime, service, envelopes)
         except Exception as error:
             if runtime.is_stopping or not inbox.is_away(error):
                 raise
-            log.warning("event %s waits for the database", envelope.id)
+            log.warning("%d events wait for the database", len(envelopes))
             eventlet.sleep(1)
 
 
-def deliver(runtime: Any, service: Any, envelope: Envelope) -> None:
-    """Every handler of the event, each in its own transaction. Raises when the database is away."""
-    logs.request_id.set(envelope.request_id)
-    for name in runtime.handlers_for(envelope):
-        inbox.receive(runtime.engine, name, getattr(service, name), envelope, runtime.settings.retry_delays)
+def deliver(runtime: Any, service: Any, envelopes: list[Envelope]) -> None:
+    """Every handler of every event. Raises when the database is away."""
+    found = [inbox.Delivery(name, getattr(service, name), e) for e in envelopes for name in runtime.handlers_for(e)]
+    inbox.receive_all(runtime.engine, found, runtime.settings.retry_delays)

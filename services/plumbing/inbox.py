@@ -1,20 +1,25 @@
 """Each event has its effect once per handler, however often and in whatever order it comes.
 
-Its inbox row and its effect are one transaction. A handler that fails leaves the row with the envelope, to be tried again with
-growing delay and parked in the end; the message itself is acked, so that the events behind it do not wait.
+Its inbox row and its effect are one transaction, which events that come together share. A handler that fails leaves the row with
+the envelope, to be tried again with growing delay and parked in the end; the message itself is acked, so that the events behind
+it do not wait.
 """
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg.errors
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from services.contracts.base import Envelope, Event
 from services.contracts.errors import ServiceUnavailable
-from services.plumbing import failpoints, metrics
+from services.plumbing import failpoints, logs, metrics
 from services.plumbing.database import BUSY, ConnectionLost, describe, session_of, unless_of_database
 from services.plumbing.outbox import tell
 from services.plumbing.work import Work
@@ -39,6 +44,24 @@ FAIL = text(
 )
 
 
+class Delivery(NamedTuple):
+    """An event's for one of its handlers."""
+
+    name: str
+    handler: Handler
+    envelope: Envelope
+
+    @property
+    def key(self) -> tuple[str, UUID]:
+        """Of its inbox row."""
+        return self.name, self.envelope.id
+
+    @property
+    def turn(self) -> tuple[str, UUID, int]:
+        """In which order a batch runs: every batch locks the same things in the same order, as far as aggregates tell."""
+        return self.name, self.envelope.aggregate_id, self.envelope.version
+
+
 def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays: tuple[float, ...]) -> None:
     """Runs one handler on one event, unless it has run or failed already. Raises only when the database is away."""
     identity = {"handler": name, "event_id": envelope.id, "source": envelope.source, "position": envelope.position}
@@ -53,28 +76,128 @@ def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays
     except (Exception, SystemExit) as error:
         if is_away(error):
             raise
-        log.error("handler %s failed on event %s: %s", name, envelope.id, describe(error), exc_info=unless_of_database(error))
-        metrics.EVENTS_HANDLED.labels(name, "failed").inc()
-        with session_of(engine, {}) as session, session.begin():
-            session.execute(SHARE_CURSOR, {"source": envelope.source})
-            session.execute(
-                FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": describe(error)}
-            )
+        note_failure(engine, Delivery(name, handler, envelope), error, delays)
     else:
         failpoints.reach("inbox_after_commit")
         metrics.EVENTS_HANDLED.labels(name, "done").inc()
 
 
+def note_failure(engine: Any, delivery: Delivery, error: BaseException, delays: tuple[float, ...]) -> None:
+    name, _, envelope = delivery
+    log.error("handler %s failed on event %s: %s", name, envelope.id, describe(error), exc_info=unless_of_database(error))
+    metrics.EVENTS_HANDLED.labels(name, "failed").inc()
+    identity = {"handler": name, "event_id": envelope.id, "source": envelope.source, "position": envelope.position}
+    with session_of(engine, {}) as session, session.begin():
+        session.execute(SHARE_CURSOR, {"source": envelope.source})
+        session.execute(FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": describe(error)})
+
+
 def run(session: Any, now: Any, handler: Handler, envelope: Envelope) -> None:
+    logs.request_id.set(envelope.request_id)
     work = Work(session, now, envelope.agency_id, envelope.actor, envelope.request_id)
     handler(envelope.event(), envelope, work)
     session.flush()
     tell(session, work.events)
 
 
+# --- several at once
+
+BATCH = 50
+"""Events in one transaction, in which it holds their locks."""
+
+PATIENCE = "250ms"
+"""For which a batch waits for a lock: it holds others, and gives way before PostgreSQL looks for a deadlock (1 s) and may end
+a request instead."""
+
+PREPARE = text(
+    "SELECT set_config('qudao.agency', '*', true), set_config('lock_timeout', :patience, true), (SELECT count("
+    "pg_advisory_xact_lock_shared(hashtextextended('cursor ' || source, 0))) FROM unnest(CAST(:sources AS text[])) AS source)"
+)
+# In the order of the key: two batches with the same events wait for each other only one way.
+RECEIVE_ALL = text(
+    """
+    INSERT INTO inbox (handler, event_id, source, position, state)
+    SELECT handler, event_id, source, position, 'done'
+    FROM unnest(CAST(:handlers AS text[]), CAST(:event_ids AS uuid[]), CAST(:sources AS text[]), CAST(:positions AS bigint[]))
+         AS told(handler, event_id, source, position)
+    WHERE NOT EXISTS (SELECT FROM event_cursor WHERE event_cursor.source = told.source AND event_cursor.position >= told.position)
+    ORDER BY handler, event_id ON CONFLICT DO NOTHING RETURNING handler, event_id, clock() AS now
+    """
+)
+
+
+def receive_all(engine: Any, deliveries: Sequence[Delivery], delays: tuple[float, ...]) -> None:
+    """As `receive` for each of them, in one transaction if it can be: when something is in the way, one after the other.
+
+    Raises only when the database is away; what was received until then stays so.
+    """
+    if len(deliveries) > 1:
+        attempt = Attempt()
+        try:
+            with session_of(engine, {}) as session, session.begin():
+                attempt.run(session, deliveries, begin_all(session, deliveries))
+                failpoints.reach("inbox_before_commit")
+        except (Exception, SystemExit) as error:
+            if is_away(error):
+                raise
+            if culprit := attempt.culprit_of(error):
+                note_failure(engine, culprit, error, delays)
+            deliveries = [delivery for delivery in deliveries if delivery is not culprit]
+        else:
+            failpoints.reach("inbox_after_commit")
+            attempt.count(deliveries)
+            return
+    for name, handler, envelope in deliveries:
+        receive(engine, name, handler, envelope, delays)
+
+
+def begin_all(session: Session, deliveries: Sequence[Delivery]) -> dict[tuple[str, UUID], datetime]:
+    """The business times of those that are new, by their keys; each has its inbox row now."""
+    sources = [delivery.envelope.source for delivery in deliveries]
+    session.execute(PREPARE, {"patience": PATIENCE, "sources": sorted(set(sources))})
+    told = {**keys_of(deliveries), "sources": sources, "positions": [delivery.envelope.position for delivery in deliveries]}
+    return {(handler, event_id): now for handler, event_id, now in session.execute(RECEIVE_ALL, told)}
+
+
+class Attempt:
+    """At handling several events in one transaction: which one is being run, and which have been."""
+
+    def __init__(self) -> None:
+        self.at: Delivery | None = None
+        self.done: list[Delivery] = []
+
+    def run(self, session: Session, deliveries: Iterable[Delivery], began: dict[tuple[str, UUID], datetime]) -> None:
+        for delivery in sorted(deliveries, key=lambda delivery: delivery.turn):
+            now = began.pop(delivery.key, None)
+            if now is None:
+                continue
+            self.at = delivery
+            run(session, now, delivery.handler, delivery.envelope)
+            session.expunge_all()  # the next one shall see rows, not what this one remembers of them
+            self.done.append(delivery)
+        self.at = None
+
+    def culprit_of(self, error: BaseException) -> Delivery | None:
+        """Whose own fault the error is. A lock that was not to be had is nobody's."""
+        is_in_the_way = isinstance(getattr(error.__cause__, "orig", None), IN_THE_WAY)
+        return None if is_in_the_way else self.at
+
+    def count(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in self.done:
+            metrics.EVENTS_HANDLED.labels(delivery.name, "done").inc()
+        known = Counter(delivery.name for delivery in deliveries) - Counter(delivery.name for delivery in self.done)
+        for name, times in known.items():
+            metrics.EVENTS_HANDLED.labels(name, "known").inc(times)
+
+
+IN_THE_WAY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+
+# --- trying again
+
 DUE = text(
-    "SELECT handler, event_id FROM inbox WHERE state = 'failed' AND next_try <= clock() AND handler = ANY(:handlers)"
-    " ORDER BY next_try LIMIT :limit"
+    "SELECT handler, event_id, tries > 0 AND error IS NULL FROM inbox"
+    " WHERE state = 'failed' AND next_try <= clock() AND handler = ANY(:handlers) ORDER BY next_try LIMIT :limit"
 )
 DELAY = "make_interval(secs => (CAST(:delays AS float8[]))[greatest(1, least(tries, cardinality(CAST(:delays AS float8[]))))])"
 
@@ -109,10 +232,18 @@ FAIL_AGAIN = text(
 )
 
 
-def due(engine: Any, handlers: list[str], limit: int) -> list[tuple[str, UUID]]:
+class Due(NamedTuple):
+    """`is_suspect`: its last try ended with the process, of which nobody knows who was to blame."""
+
+    name: str
+    event_id: UUID
+    is_suspect: bool
+
+
+def due(engine: Any, handlers: list[str], limit: int) -> list[Due]:
     """Which of these handlers are to try which events again by now. Events of one that is gone wait for an operator."""
     with session_of(engine, {}) as session:
-        return [(handler, event_id) for handler, event_id in session.execute(DUE, {"handlers": handlers, "limit": limit})]
+        return [Due(*row) for row in session.execute(DUE, {"handlers": handlers, "limit": limit})]
 
 
 def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tuple[float, ...]) -> None:
@@ -123,6 +254,12 @@ def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tupl
         if session.scalar(BEGIN_TRY, identity | limits) is None:
             session.execute(PARK, identity | limits)
             return
+    run_again(engine, name, event_id, handler, delays)
+
+
+def run_again(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tuple[float, ...]) -> None:
+    """A try that was counted already."""
+    identity = {"handler": name, "event_id": event_id}
     try:
         with session_of(engine, {}) as session, session.begin():
             row = session.execute(LOCK_TRY, identity).one_or_none()
@@ -133,36 +270,91 @@ def retry(engine: Any, name: str, event_id: UUID, handler: Handler, delays: tupl
     except (Exception, SystemExit) as error:
         if is_away(error):
             raise
-        with session_of(engine, {}) as session, session.begin():
-            state = session.scalar(FAIL_AGAIN, {**identity, **limits, "error": describe(error)})
-        log.error("handler %s failed again on event %s, %s: %s", name, event_id, state, describe(error))
-        metrics.EVENTS_HANDLED.labels(name, state or "failed").inc()
+        note_another_failure(engine, name, event_id, error, delays)
     else:
         metrics.EVENTS_HANDLED.labels(name, "done").inc()
 
 
+def note_another_failure(engine: Any, name: str, event_id: UUID, error: BaseException, delays: tuple[float, ...]) -> None:
+    told = {"handler": name, "event_id": event_id, "delays": list(delays), "most": len(delays) + 1, "error": describe(error)}
+    with session_of(engine, {}) as session, session.begin():
+        state = session.scalar(FAIL_AGAIN, told)
+    log.error("handler %s failed again on event %s, %s: %s", name, event_id, state, describe(error))
+    metrics.EVENTS_HANDLED.labels(name, state or "failed").inc()
+
+
+# --- what the broker has lost
+
 NOTE_LOST = text(
     """
     INSERT INTO inbox (handler, event_id, source, position, state, envelope, tries, next_try)
-    SELECT handler, event_id, source, position, 'failed', envelope, 0, clock()
+    SELECT handler, event_id, source, position, 'failed', envelope, 1, clock() + make_interval(secs => :delay)
     FROM jsonb_to_recordset(CAST(:lost AS jsonb))
          AS lost(handler text, event_id uuid, source text, position bigint, envelope jsonb)
     WHERE NOT EXISTS (SELECT FROM event_cursor WHERE event_cursor.source = lost.source AND event_cursor.position >= lost.position)
-    ON CONFLICT DO NOTHING
+    ORDER BY handler, event_id ON CONFLICT DO NOTHING
     """
 )
 
 
-def note_lost(engine: Any, lost: list[tuple[str, Envelope]]) -> None:
-    """Events that the broker has not brought, each with a handler that has not had it: due for a try at once."""
+def note_lost(engine: Any, lost: Sequence[Delivery], delays: tuple[float, ...]) -> None:
+    """Events that the broker has not brought, for handlers that have not had them: counted as tried and put off, as `try_lost`
+    is to follow at once. What it does not come to, because an event ends the process, is tried again one by one."""
     rows = [
         {"handler": name, "event_id": e.id, "source": e.source, "position": e.position, "envelope": e.model_dump(mode="json")}
-        for name, e in lost
+        for name, _, e in lost
     ]
     with session_of(engine, {}) as session, session.begin():
-        for source in sorted({e.source for _, e in lost}):
+        for source in sorted({delivery.envelope.source for delivery in lost}):
             session.execute(SHARE_CURSOR, {"source": source})
-        session.execute(NOTE_LOST, {"lost": json.dumps(rows, default=str)})
+        session.execute(NOTE_LOST, {"lost": json.dumps(rows, default=str), "delay": delays[0]})
+
+
+KEYS = "unnest(CAST(:handlers AS text[]), CAST(:event_ids AS uuid[])) AS told(handler, event_id)"
+LOCK_TRIES = text(
+    f"""
+    SELECT inbox.handler, inbox.event_id, clock() AS now FROM {KEYS} JOIN inbox USING (handler, event_id)
+    WHERE inbox.state = 'failed' ORDER BY inbox.handler, inbox.event_id FOR UPDATE OF inbox
+    """  # noqa: S608 constants
+)
+ALL_DONE = text(
+    f"""
+    UPDATE inbox SET state = 'done', envelope = NULL, next_try = NULL, error = NULL
+    FROM {KEYS} WHERE inbox.handler = told.handler AND inbox.event_id = told.event_id
+    """  # noqa: S608 constants
+)
+
+
+def try_lost(engine: Any, lost: Sequence[Delivery], delays: tuple[float, ...]) -> None:
+    """The try that `note_lost` has counted, for all in one transaction if it can be. Raises only when the database is away."""
+    attempt = Attempt()
+    try:
+        with session_of(engine, {}) as session, session.begin():
+            attempt.run(session, lost, lock_all(session, lost))
+            session.execute(ALL_DONE, keys_of(attempt.done))
+    except (Exception, SystemExit) as error:
+        if is_away(error):
+            raise
+        if culprit := attempt.culprit_of(error):
+            note_another_failure(engine, culprit.name, culprit.envelope.id, error, delays)
+        for delivery in lost:
+            if delivery is not culprit:
+                run_again(engine, delivery.name, delivery.envelope.id, delivery.handler, delays)
+    else:
+        attempt.count(attempt.done)
+
+
+def lock_all(session: Session, lost: Sequence[Delivery]) -> dict[tuple[str, UUID], datetime]:
+    """The business times of those that nobody has handled in the meantime, by their keys."""
+    session.execute(PREPARE, {"patience": PATIENCE, "sources": []})
+    return {(handler, event_id): now for handler, event_id, now in session.execute(LOCK_TRIES, keys_of(lost))}
+
+
+def keys_of(deliveries: Sequence[Delivery]) -> dict[str, Any]:
+    return {
+        "handlers": [delivery.name for delivery in deliveries],
+        "event_ids": [delivery.envelope.id for delivery in deliveries],
+    }
 
 
 CURSOR = text("SELECT position FROM event_cursor WHERE source = :source")

@@ -14,7 +14,7 @@ import psycopg
 
 from services.contracts.base import EventsAfter, events_after
 from services.contracts.subscriptions import producers_for
-from services.plumbing import audit, inbox, metrics, outbox
+from services.plumbing import audit, failpoints, inbox, metrics, outbox
 from services.plumbing.bus import BrokerAway, Refused
 from services.plumbing.chores import chores_of, keep_doing
 from services.plumbing.database import KEEPALIVES, SERVER_KEEPALIVES
@@ -68,6 +68,7 @@ class Leader:
                 if self._stopping:
                     return
             log.info("leading")
+            failpoints.reach("leader_elected")
             metrics.LEADER.set(1)
             connection.execute("LISTEN outbox")
             chores = chores_of(self.runtime.service)
@@ -120,12 +121,17 @@ class Leader:
             eventlet.sleep(min(1.0, self.settings.sweep_every))
 
     def _retry_due(self) -> None:
-        """A few at a time, so that a slow handler does not hold up the others."""
+        """A few at a time, so that a slow handler does not hold up the others. Suspects are alone: should one end the process
+        again, it is not counted for others."""
         pool = eventlet.GreenPool(RETRIES_AT_ONCE)
         while found := inbox.due(self.runtime.engine, list(self.runtime.handlers), RETRY_BATCH):
-            for name, event_id in found:
-                pool.spawn_n(self._retry, name, event_id)
+            for name, event_id, is_suspect in found:
+                if not is_suspect:
+                    pool.spawn_n(self._retry, name, event_id)
             pool.waitall()
+            for name, event_id, is_suspect in found:
+                if is_suspect:
+                    self._retry(name, event_id)
             if len(found) < RETRY_BATCH:
                 return
 
@@ -162,11 +168,17 @@ class Leader:
         ).events
         if any(envelope.source != source for envelope in found):
             raise ValueError(f"{source} tells events of others")
-        known = inbox.known(self.runtime.engine, source, [envelope.id for envelope in found])
-        lost = [(name, e) for e in found for name in self.runtime.handlers_for(e) if (name, e.id) not in known]
+        engine, delays = self.runtime.engine, self.settings.retry_delays
+        known = inbox.known(engine, source, [envelope.id for envelope in found])
+        told = [inbox.Delivery(name, self.runtime.handlers[name], e) for e in found for name in self.runtime.handlers_for(e)]
+        lost = [delivery for delivery in told if delivery.key not in known]
+        failpoints.reach("sweep_before_noting")
         if lost:
-            inbox.note_lost(self.runtime.engine, lost)
+            inbox.note_lost(engine, lost, delays)
+        failpoints.reach("sweep_before_cursor")
         if found:
-            inbox.move_cursor(self.runtime.engine, source, found[-1].position)
+            inbox.move_cursor(engine, source, found[-1].position)
             metrics.EVENTS_SWEPT.labels(source).inc(len(lost))
+        for first in range(0, len(lost), inbox.BATCH):
+            inbox.try_lost(engine, lost[first : first + inbox.BATCH], delays)
         return len(found)

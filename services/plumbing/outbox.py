@@ -59,6 +59,7 @@ def relay(connection: psycopg.Connection[Any], bus: Bus, service: str) -> int:
             refusal = error
     failpoints.reach("relay_after_confirm")
     connection.execute(STAMP, [confirmed])
+    failpoints.reach("relay_after_stamp")
     metrics.EVENTS_PUBLISHED.inc(len(confirmed))
     if refusal:
         raise refusal

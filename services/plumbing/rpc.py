@@ -27,7 +27,7 @@ from services.plumbing import failpoints, logs, metrics
 from services.plumbing.bus import BrokerAway
 from services.plumbing.call import Call
 from services.plumbing.consume import DrainingConsumer
-from services.plumbing.database import ConnectionLost, describe, unless_of_database
+from services.plumbing.database import ConnectionLost, describe, unless_of_database, wanted_until
 from services.plumbing.events import EventConsumer
 from services.plumbing.topology import RPC_QUEUE_ARGUMENTS
 from services.plumbing.work import AlreadyAnswered, audit_denial
@@ -151,10 +151,11 @@ def run(
     call = Call.of(runtime, operation, headers)
     try:
         call.admit(message)
-        try:
-            return method(call.request, call).model_dump_json()
-        except ConnectionLost:
-            return method(call.request, call).model_dump_json()
+        with wanted_until(call.deadline):
+            try:
+                return method(call.request, call).model_dump_json()
+            except ConnectionLost:
+                return method(call.request, call).model_dump_json()
     except AlreadyAnswered as known:
         return known.answer
     except ConnectionLost:

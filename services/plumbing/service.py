@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from sqlalchemy import text
 
-from services.contracts.base import Envelope, Envelopes, EventsAfter, Health, Nothing, events_after, health
+from services.contracts.base import Envelopes, EventsAfter, Health, Nothing, events_after, health
 from services.plumbing import outbox
 from services.plumbing.call import Call
 from services.plumbing.database import Constraints
-from services.plumbing.events import deliver_when_possible, receives_events
+from services.plumbing.events import Batch, deliver_when_possible, receives_events
 from services.plumbing.provider import Plumbing
 from services.plumbing.rpc import serves
 
@@ -31,8 +31,8 @@ class ListeningService(Service):
     """A service that hears events."""
 
     @receives_events  # type: ignore[untyped-decorator]
-    def receive_event(self, envelope: Envelope) -> None:
-        deliver_when_possible(self.plumbing, self, envelope)
+    def receive_event(self, batch: Batch) -> None:
+        deliver_when_possible(self.plumbing, self, batch)
 
 
 def _health(self: Service, query: Nothing, call: Call) -> Health:

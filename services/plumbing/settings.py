@@ -58,6 +58,7 @@ class BusSettings(Settings):
     trusted_keys_dir: Path
     heartbeat: int = Field(default=10, description="seconds")
     rpc_timeout: float = Field(default=5.0, description="seconds that a caller waits for an answer")
+    failpoint: str | None = Field(default=None, description="tests only: the marked point at which the process kills itself")
 
 
 class ServiceSettings(BusSettings):
@@ -77,7 +78,6 @@ class ServiceSettings(BusSettings):
     chores_every: float | None = Field(default=None, description="seconds; makes regular work come at least so often")
     inactive_days: int = Field(default=90, ge=1, description="identity only: days without a log-in after which a user is locked")
     setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")
-    failpoint: str | None = Field(default=None, description="tests only: the marked point at which the process kills itself")
 
     @classmethod
     def of(cls, service: str) -> Self:

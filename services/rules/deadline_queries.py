@@ -13,7 +13,7 @@ from services.contracts.rules import DeadlineState
 from services.directory.models import Person
 from services.plumbing.ids import new_id
 from services.rules import domain
-from services.rules.models import Contact, Deadline, FollowUpPolicy
+from services.rules.models import Contact, Deadline, FollowUpPolicy, Holding
 
 IS_RECEIVED = and_(Deadline.received_at.is_not(None), Deadline.due_at.is_not(None))
 """What else is in the table are facts that came before the customer was heard to be somebody's, and holdings of pools."""
@@ -42,10 +42,11 @@ FIRST_CONTACT = (
 
 
 def settle(session: Session, customer_id: UUID) -> None:
-    """Draws the states of a customer's deadlines from what is known; the customer is locked."""
-    query = select(Deadline, FIRST_CONTACT).where(Deadline.customer_id == customer_id)
-    for deadline, first_contact_at in session.execute(query, execution_options={"populate_existing": True}):
-        deadline.first_contact_at = first_contact_at
+    """Draws the states of a customer's deadlines, and the name it has by now, from what is known; the customer is locked."""
+    query = select(Deadline, FIRST_CONTACT, Holding.name).where(Deadline.customer_id == customer_id)
+    query = query.outerjoin(Holding, Holding.customer_id == Deadline.customer_id)
+    for deadline, first_contact_at, name in session.execute(query, execution_options={"populate_existing": True}):
+        deadline.first_contact_at, deadline.customer_name = first_contact_at, name
         deadline.state = domain.judge_deadline(
             due_at=deadline.due_at,
             first_contact_at=first_contact_at,

@@ -47,7 +47,6 @@ def hear_of_customer(event: CustomerState, envelope: Envelope, work: Work) -> No
         event.customer_id,
         event.holding,
         envelope.agency_id,
-        customer_name=event.name,
         owner_id=event.owner_id,
         received_at=event.held_since,
         due_at=due_at,

@@ -34,7 +34,8 @@ def follow_customer(session: Session, **state: Any) -> None:
 
 
 def add_contact(session: Session, **values: Any) -> None:
-    session.execute(insert(Contact).values(**values))
+    """Once, though all events be asked for again."""
+    session.execute(insert(Contact).values(**values).on_conflict_do_nothing())
 
 
 # --- figures

@@ -18,6 +18,7 @@ from gateway.rpc import RpcClient
 from services.contracts.base import Message, Operation, command, query
 from services.contracts.errors import DeadlinePassed, InternalError, NameTaken, QudaoError, ServiceUnavailable
 from tests.brokers import Broker, make_broker
+from tests.rabbitmq import RabbitNode
 
 PEER = Path(__file__).with_name("nameko_peer.py")
 ROOT = PEER.parent.parent.parent
@@ -181,6 +182,43 @@ def test_more_calls_than_allowed_are_refused_at_once(broker: Broker) -> None:
 
 
 # --- what lies between
+
+
+def test_a_broker_that_takes_nothing_is_told_at_once_and_used_again_when_it_does(tmp_path: Path) -> None:
+    """By an alarm of its memory or its disk RabbitMQ stops reading from all who publish."""
+    broker = make_broker("rabbitmq", tmp_path)
+    assert isinstance(broker, RabbitNode)
+    broker.start()
+    peer = start_peer(broker)
+
+    async def scenario(client: RpcClient) -> None:
+        ending = RpcClient(broker.uri)
+        await ending.start()
+        await asyncio.wait_for(ending.wait_connected(), 15)
+        assert await ask(client, ECHO) == Sample()
+        await asyncio.to_thread(broker.ctl, "set_vm_memory_high_watermark", "0")
+        assert type(await error_of(ending, CHANGE, within=1)) in (DeadlinePassed, ServiceUnavailable)
+        async with asyncio.timeout(5):
+            await ending.stop()
+        assert type(await error_of(client, SLOW_COMMAND, within=1)) in (DeadlinePassed, ServiceUnavailable)  # learns of it
+        began = time.monotonic()
+        assert type(await error_of(client, CHANGE)) is ServiceUnavailable
+        assert time.monotonic() - began < 1
+        await asyncio.to_thread(broker.ctl, "set_vm_memory_high_watermark", "0.6")
+        ends = time.monotonic() + 20
+        while True:
+            try:
+                assert await ask(client, CHANGE, within=1) == Sample()
+                return
+            except (ServiceUnavailable, DeadlinePassed):
+                assert time.monotonic() < ends, "not used again"
+                await asyncio.sleep(0.1)
+
+    try:
+        with_client(broker.uri, scenario)
+    finally:
+        end(peer)
+        broker.stop()
 
 
 def test_a_full_queue_is_a_busy_service(broker: Broker) -> None:

@@ -68,9 +68,12 @@ def test_an_event_that_ends_its_process_is_parked_in_the_end(engine: Engine) -> 
         runs.append(envelope.id)
         raise Killed
 
-    inbox.note_lost(engine, [("kill", event)])
-    for _ in range(5):
-        assert inbox.due(engine, ["kill"], 10) == [("kill", event.id)]
+    lost = [inbox.Delivery("kill", kill, event)]
+    inbox.note_lost(engine, lost, AT_ONCE)
+    with pytest.raises(Killed):
+        inbox.try_lost(engine, lost, AT_ONCE)
+    for _ in range(4):
+        assert inbox.due(engine, ["kill"], 10) == [("kill", event.id, True)]
         assert inbox.due(engine, ["another"], 10) == []
         with pytest.raises(Killed):
             inbox.retry(engine, "kill", event.id, kill, AT_ONCE)
@@ -87,10 +90,12 @@ def test_a_lost_event_is_handled_once_though_the_broker_brings_it_too(engine: En
     def note(event: Event, envelope: Envelope, work: Work) -> None:
         runs.append(envelope.id)
 
-    inbox.note_lost(engine, [("note", event)])
+    lost = [inbox.Delivery("note", note, event)]
+    inbox.note_lost(engine, lost, AT_ONCE)
     inbox.receive(engine, "note", note, event, AT_ONCE)
-    inbox.note_lost(engine, [("note", event)])
-    inbox.retry(engine, "note", event.id, note, AT_ONCE)
+    inbox.note_lost(engine, lost, AT_ONCE)
+    inbox.try_lost(engine, lost, AT_ONCE)
+    inbox.try_lost(engine, lost, AT_ONCE)
     inbox.receive(engine, "note", note, event, AT_ONCE)
 
     assert runs == [event.id]

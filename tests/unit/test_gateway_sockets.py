@@ -182,6 +182,7 @@ def test_3000_half_open_sockets_keep_nobody_out(stand: Stand, sent: bytes) -> No
             peer = held.enter_context(connect(gateway))
             with contextlib.suppress(ConnectionError):
                 peer.sendall(sent)
+        wait_until(lambda: gateway.is_answering("/healthz"))  # it has let them all in, which takes a second
         for _ in range(5):
             healthz_within(gateway, 1.0)
 
