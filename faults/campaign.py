@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from faults import brokers, databases, events, kills, networks, stops
+from faults import brokers, databases, events, kills, load, networks, stops
 from faults.databases import MayNotMount, on_a_small_disk
 from faults.ledger import Cast
 from faults.system import System
@@ -34,6 +34,8 @@ FAULTS = (
     Fault(
         "network", "each way between two parts broken in each manner", networks.broken, seconds=1800, limits=Limits(recover=30)
     ),
+    Fault("consumer-away", "nobody who hears what is told", load.consumer_away, seconds=150),
+    Fault("overload", "three times what the system can take", load.overloaded, seconds=180, rate=2.0, can_be_brief=False),
     Fault("repeated-events", "every event again, twice, in any order", events.repeated, seconds=60, limits=Limits(quiet=60)),
 )
 UNTOUCHED = {

@@ -32,6 +32,12 @@ class Reckoning:
     stray: list[str] = field(default_factory=list)
     """Refused or never answered, and there."""
 
+    def __iadd__(self, other: "Reckoning") -> "Reckoning":
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.stray += other.stray
+        return self
+
     @property
     def is_clean(self) -> bool:
         return not (self.lost or self.doubled or self.stray)

@@ -166,7 +166,7 @@ class Trial:
         if longest := ledger.longest_wait():
             result.wait, result.waited = longest.seconds, f"{longest.kind} {longest.key}, answered {longest.answers}"
         urls = self.system.database_urls()
-        result.reckoning = reckon(ledger, urls)
+        result.reckoning += reckon(ledger, urls)
         for finding in fsck.check(urls, wait=self.fault.limits.quiet).findings:
             kinds = {"missing": result.reckoning.lost, "doubled": result.reckoning.doubled}
             sentence = f"fsck: {finding.service}, {finding.invariant}: {finding.subject} {finding.detail}"

@@ -1,5 +1,7 @@
 """The application, put together."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +25,8 @@ from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
 VERSION = "0.1.0"
+PATIENCE = 3.0
+"""Seconds for which a new process waits for the broker before it listens: until then it could only send people away."""
 
 
 def make_backend(settings: GatewaySettings) -> Backend:
@@ -46,6 +50,8 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
     @asynccontextmanager
     async def connected(app: FastAPI) -> AsyncIterator[None]:
         await backend.rpc.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(backend.rpc.wait_connected(), PATIENCE)
         yield
         await backend.rpc.stop()
 

@@ -14,7 +14,7 @@ import psycopg
 
 from services.contracts.base import EventsAfter, events_after
 from services.contracts.subscriptions import producers_for
-from services.plumbing import audit, failpoints, inbox, metrics, outbox
+from services.plumbing import audit, failpoints, inbox, metrics, outbox, retries
 from services.plumbing.bus import BrokerAway, Refused
 from services.plumbing.chores import chores_of, keep_doing
 from services.plumbing.database import KEEPALIVES, SERVER_KEEPALIVES
@@ -124,7 +124,7 @@ class Leader:
         """A few at a time, so that a slow handler does not hold up the others. Suspects are alone: should one end the process
         again, it is not counted for others."""
         pool = eventlet.GreenPool(RETRIES_AT_ONCE)
-        while found := inbox.due(self.runtime.engine, list(self.runtime.handlers), RETRY_BATCH):
+        while found := retries.due(self.runtime.engine, list(self.runtime.handlers), RETRY_BATCH):
             for name, event_id, is_suspect in found:
                 if not is_suspect:
                     pool.spawn_n(self._retry, name, event_id)
@@ -137,7 +137,7 @@ class Leader:
 
     def _retry(self, name: str, event_id: UUID) -> None:
         try:
-            inbox.retry(self.runtime.engine, name, event_id, self.runtime.handlers[name], self.settings.retry_delays)
+            retries.retry(self.runtime.engine, name, event_id, self.runtime.handlers[name], self.settings.retry_delays)
         except Exception as error:
             log.warning("retry of %s put off: %s", event_id, error or type(error).__name__)
 
@@ -174,11 +174,11 @@ class Leader:
         lost = [delivery for delivery in told if delivery.key not in known]
         failpoints.reach("sweep_before_noting")
         if lost:
-            inbox.note_lost(engine, lost, delays)
+            retries.note_lost(engine, lost, delays)
         failpoints.reach("sweep_before_cursor")
         if found:
             inbox.move_cursor(engine, source, found[-1].position)
             metrics.EVENTS_SWEPT.labels(source).inc(len(lost))
         for first in range(0, len(lost), inbox.BATCH):
-            inbox.try_lost(engine, lost[first : first + inbox.BATCH], delays)
+            retries.try_lost(engine, lost[first : first + inbox.BATCH], delays)
         return len(found)

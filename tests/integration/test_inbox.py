@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from embedded.stack import Stack
 from ops.addresses import derive
 from services.contracts.base import Envelope, Event
-from services.plumbing import inbox, migrate
+from services.plumbing import inbox, migrate, retries
 from services.plumbing.work import Work
 from tests.api import unique
 
@@ -69,19 +69,19 @@ def test_an_event_that_ends_its_process_is_parked_in_the_end(engine: Engine) -> 
         raise Killed
 
     lost = [inbox.Delivery("kill", kill, event)]
-    inbox.note_lost(engine, lost, AT_ONCE)
+    retries.note_lost(engine, lost, AT_ONCE)
     with pytest.raises(Killed):
-        inbox.try_lost(engine, lost, AT_ONCE)
+        retries.try_lost(engine, lost, AT_ONCE)
     for _ in range(4):
-        assert inbox.due(engine, ["kill"], 10) == [("kill", event.id, True)]
-        assert inbox.due(engine, ["another"], 10) == []
+        assert retries.due(engine, ["kill"], 10) == [("kill", event.id, True)]
+        assert retries.due(engine, ["another"], 10) == []
         with pytest.raises(Killed):
-            inbox.retry(engine, "kill", event.id, kill, AT_ONCE)
-    inbox.retry(engine, "kill", event.id, kill, AT_ONCE)
+            retries.retry(engine, "kill", event.id, kill, AT_ONCE)
+    retries.retry(engine, "kill", event.id, kill, AT_ONCE)
 
     assert len(runs) == 5
     assert state_of(engine, event) == ("parked", 5, "the process ended while it was handled")
-    assert inbox.due(engine, ["kill"], 10) == []
+    assert retries.due(engine, ["kill"], 10) == []
 
 
 def test_a_lost_event_is_handled_once_though_the_broker_brings_it_too(engine: Engine) -> None:
@@ -91,11 +91,11 @@ def test_a_lost_event_is_handled_once_though_the_broker_brings_it_too(engine: En
         runs.append(envelope.id)
 
     lost = [inbox.Delivery("note", note, event)]
-    inbox.note_lost(engine, lost, AT_ONCE)
+    retries.note_lost(engine, lost, AT_ONCE)
     inbox.receive(engine, "note", note, event, AT_ONCE)
-    inbox.note_lost(engine, lost, AT_ONCE)
-    inbox.try_lost(engine, lost, AT_ONCE)
-    inbox.try_lost(engine, lost, AT_ONCE)
+    retries.note_lost(engine, lost, AT_ONCE)
+    retries.try_lost(engine, lost, AT_ONCE)
+    retries.try_lost(engine, lost, AT_ONCE)
     inbox.receive(engine, "note", note, event, AT_ONCE)
 
     assert runs == [event.id]
