@@ -13,10 +13,10 @@ from faults.system import System
 from faults.trial import Fault, Limits, Result, Trial
 
 FAULTS = (
-    Fault("marked-kills", "kill -9 at each marked point of each process", kills.at_marked_points, seconds=400),
-    Fault("random-kills", "200 times kill -9 in ten minutes", kills.at_random, seconds=600),
-    Fault("terminations", "SIGTERM to each process", stops.terminate, seconds=90, resends=1),
-    Fault("rolling-restart", "every replica replaced, one by one", stops.roll, seconds=120, resends=1),
+    Fault("marked-kills", "kill -9 at each marked point", kills.at_marked_points, seconds=400, ends_processes=True),
+    Fault("random-kills", "200 times kill -9 in ten minutes", kills.at_random, seconds=600, ends_processes=True),
+    Fault("terminations", "SIGTERM to each process", stops.terminate, seconds=90, ends_processes=True, resends=1),
+    Fault("rolling-restart", "every replica replaced, one by one", stops.roll, seconds=120, ends_processes=True, resends=1),
     Fault("rabbitmq-killed", "kill -9 of RabbitMQ", brokers.killed, seconds=120),
     Fault("rabbitmq-stopped", "RabbitMQ away for longer than every timer", brokers.stopped, seconds=120, can_be_brief=False),
     Fault("rabbitmq-alarmed", "RabbitMQ without disk, blocking publishers", brokers.alarmed, seconds=70),
@@ -34,14 +34,10 @@ FAULTS = (
     Fault(
         "network", "each way between two parts broken in each manner", networks.broken, seconds=1800, limits=Limits(recover=30)
     ),
-    Fault("consumer-away", "nobody who hears what is told", load.consumer_away, seconds=150),
+    Fault("consumer-away", "nobody who hears what is told", load.consumer_away, seconds=150, ends_processes=True),
     Fault("overload", "three times what the system can take", load.overloaded, seconds=180, rate=2.0, can_be_brief=False),
     Fault("repeated-events", "every event again, twice, in any order", events.repeated, seconds=60, limits=Limits(quiet=60)),
 )
-UNTOUCHED = {
-    "rabbitmq-killed", "rabbitmq-stopped", "rabbitmq-alarmed", "broker-killed", "postgresql-killed", "disk-full", "fail-over",
-    "network", "repeated-events",
-}  # fmt: skip
 Say = Callable[[str], None]
 
 
@@ -87,7 +83,7 @@ class Campaign:
         self.say(f"{fault.name}: {fault.what}")
         began = time.monotonic()
         trial = Trial(fault, system, cast, self.seed, self.scale, say=lambda line: self.say(f"    {line}"))
-        result = trial.carry_out(untouched=fault.name in UNTOUCHED)
+        result = trial.carry_out()
         broken = result.broken_promises()
         self.say(f"  {'FAILED' if broken else 'ok'} after {time.monotonic() - began:.0f} s")
         for promise in broken[:20]:

@@ -24,9 +24,8 @@ def overloaded(trial: Trial) -> None:
     with trial.outage("three times what the system can take"):
         tokens = [str(rep.token) for rep in trial.ledger.cast.reps]
         seconds = trial.seconds(120, 6)
-        found = overload.overload(
-            trial.system.doors, tokens, seconds, clients=CLIENTS, prefix=f"O{trial.ledger.prefix}", measured=trial.seconds(6, 3)
-        )
+        prefix = f"O{trial.ledger.prefix}"
+        found = overload.overload(trial.system.doors, tokens, seconds, clients=CLIENTS, prefix=prefix)
     judge(trial, found)
     check(trial, found)
     growth = {name: after / before[name] - 1 for name, after in memory(trial).items() if name in before}

@@ -26,7 +26,7 @@ def broken(trial: Trial) -> None:
     pairs = [(way, manner) for manner in BREAKS for way in trial.system.ways]
     trial.random.shuffle(pairs)
     if trial.scale < 1:
-        wanted = ["cut", "half open", "swallowed"] if trial.is_brief else list(BREAKS)
+        wanted = ["half open", "swallowed"] if trial.is_brief else list(BREAKS)
         pairs = [next(pair for pair in pairs if pair[1] == manner) for manner in wanted]
     for way, manner in pairs:
         with trial.outage(f"{way}: {manner}"):

@@ -28,7 +28,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Fault:
-    """`run` does it, as often as it says; `seconds` is what a full run takes about; `world` names the servers it needs."""
+    """`run` does it, as often as it says; `seconds` is what a full run takes about; `world` names the servers it needs.
+
+    Unless it `ends_processes` itself, none of ours may end by it: who only waits for a server needs no supervisor.
+    """
 
     name: str
     what: str
@@ -40,6 +43,7 @@ class Fault:
     """How often a client sends again at once what had no answer; the rest is asked for when all is well."""
     rate: float = 20.0
     can_be_brief: bool = True
+    ends_processes: bool = False
 
 
 @dataclass
@@ -138,14 +142,17 @@ class Trial:
 
     # --- the whole of it
 
-    def carry_out(self, *, untouched: bool) -> Result:
-        """Loads, breaks, heals, waits for quiet and reckons. `untouched`: no process of ours may end meanwhile."""
+    def carry_out(self) -> Result:
+        """Loads, breaks, heals, waits for quiet and reckons."""
         pids = self.pids()
         with self.ledger:
             time.sleep(1)
-            self.fault.run(self)
+            try:
+                self.fault.run(self)
+            except NotQuiet as problem:
+                self.complain(str(problem))
         self.settle()
-        if untouched:
+        if not self.fault.ends_processes:
             self.check_pids(pids)
         return self.result
 
@@ -176,7 +183,6 @@ class Trial:
         return {process.spec.name: process.pid for process in self.system.processes()}
 
     def check_pids(self, before: dict[str, int | None]) -> None:
-        """What dies of an outage elsewhere comes back by its supervisor, and still should not have died."""
         for name, pid in self.pids().items():
             if pid != before[name]:
                 self.complain(f"{name} ended by itself")

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import pytest
 
+from embedded.supervise import Spec, spawn
 from tests.rabbitmq import HOST, HOW_TO_INSTALL, USER, BrokerDied, RabbitNode, end, find_rabbitmq, wait_for_login
 
 KINDS: Final = ("embedded", "rabbitmq")
@@ -67,16 +68,9 @@ class EmbeddedBroker:
         self._directory.mkdir(parents=True, exist_ok=True)
         port_file = self._directory / "port"
         port_file.unlink(missing_ok=True)
-        with (self._directory / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "embedded.broker", "--port", str(self.port), "--port-file", port_file],
-                env=os.environ | {"QUDAO_BROKER_PASSWORD": self.password},
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = (sys.executable, "-m", "embedded.broker", "--port", str(self.port), "--port-file", str(port_file))
+        spec = Spec("broker", command, os.environ | {"QUDAO_BROKER_PASSWORD": self.password}, folder=_ROOT)
+        self._process = spawn(spec, os.open(self._directory / "broker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
         try:
             self.port = _wait_for_port_file(self._process, port_file)
             wait_for_login(self._process, self.host, self.port, self.user, self.password, seconds=10)
