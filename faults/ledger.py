@@ -224,7 +224,9 @@ class Ledger:
         return Entry(kind, key, self.cast.admin, "POST", "/v1/users", body)
 
     def _set_limit(self, kind: Kind, key: str) -> Entry:
-        body = {"subject": "agency", "agency_id": self.cast.agency_id, "limit": LIMIT + self.random.randrange(LIMIT)}
+        rep = self.random.choice(self.cast.reps)
+        subject = {"subject": "person", "agency_id": self.cast.agency_id, "person_id": rep.user["id"]}
+        body = {**subject, "limit": LIMIT + self.random.randrange(LIMIT)}
         return Entry(kind, key, self.cast.admin, "PUT", "/v1/policies/stock-limit", body)
 
     # --- what came of it

@@ -23,6 +23,7 @@ from services.contracts.base import Envelope, Event
 from services.contracts.subscriptions import SUBSCRIPTIONS
 from services.plumbing import inbox
 from services.plumbing.consume import DrainingConsumer
+from services.plumbing.provider import RUNTIME_KEY
 from services.plumbing.topology import EVENT_QUEUE_ARGUMENTS, event_exchange, event_queue
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class EventConsumer(Consumer):  # type: ignore[misc]
         name = event_queue(self.container.service_name)
         self.queue = Queue(name, durable=True, queue_arguments=EVENT_QUEUE_ARGUMENTS, no_declare=not config["DECLARE"])
         self.waiting: deque[Told] = deque()
-        self.busy = 0
+        self.busy = self.unfinished = 0
+        config[RUNTIME_KEY].events_waiting = lambda: self.unfinished
         super().setup()
 
     def handle_message(self, body: Any, message: Any) -> None:
@@ -90,6 +92,7 @@ class EventConsumer(Consumer):  # type: ignore[misc]
             self.consumer.reject_message(message)
             return
         self.waiting.append(Told(envelope, message))
+        self.unfinished += 1
         self.begin()
 
     def begin(self) -> None:
@@ -117,6 +120,7 @@ class EventConsumer(Consumer):  # type: ignore[misc]
             else:  # the database is away and so shall we be: another replica may have more luck
                 self.consumer.requeue_message(told.message)
         self.busy -= 1
+        self.unfinished -= len(batch.taken)
         self.begin()
         return None, None
 

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 LOCK = 0x6C65_6164  # "lead"
 SWEEP_PAGE = 500
 RETRY_BATCH, RETRIES_AT_ONCE = 100, 5
+FIRST_DELIVERIES = 1.0  # seconds after a connect in which they come
+MANY = inbox.BATCH // 2  # unfinished events in this process: the queue is not empty
+PUT_OFF = 60.0  # seconds for which a queue that is never empty may put a sweep off
 
 # Idempotency keys are promised for 24 hours at least; a little at a time, so that nobody waits.
 FORGET_COMMANDS = """
@@ -142,9 +145,13 @@ class Leader:
             log.warning("retry of %s put off: %s", event_id, error or type(error).__name__)
 
     def _is_sweep_due(self) -> bool:
-        """At the start, after every reconnect to the broker, and every so often."""
-        since: float = self._swept_at
-        return bool(time.monotonic() - since > self.settings.sweep_every or self.runtime.bus.connected_at > since)
+        """At the start, after every reconnect to the broker, and every so often; but not while the broker still brings what it
+        has kept: the same events from two sides would only be in each other's way."""
+        now, connected_at = time.monotonic(), self.runtime.bus.connected_at
+        if now - self._swept_at <= self.settings.sweep_every and connected_at <= self._swept_at:
+            return False
+        is_heard = now - connected_at < FIRST_DELIVERIES or self.runtime.events_waiting() >= MANY
+        return not is_heard or now - max(self._swept_at, connected_at) > self.settings.sweep_every + PUT_OFF
 
     def sweep(self) -> None:
         """Asks every producer for what came after the cursor. One that does not answer is asked again next time."""

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import eventlet
@@ -56,6 +57,8 @@ class Runtime:
             name: getattr(self.service, name) for names in self._names.values() for name in names
         }
         self.leader = Leader(self)
+        self.events_waiting: Callable[[], int] = lambda: 0
+        """How many events the broker has brought that are not finished; their consumer says."""
 
     # --- life
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -40,12 +40,17 @@ FIRST_CONTACT = (
     .scalar_subquery()
 )
 
+KNOWN = (
+    select(Deadline, FIRST_CONTACT, Holding.name)
+    .outerjoin(Holding, Holding.customer_id == Deadline.customer_id)
+    .where(Deadline.customer_id == bindparam("customer_id"))
+    .execution_options(populate_existing=True)
+)
+
 
 def settle(session: Session, customer_id: UUID) -> None:
     """Draws the states of a customer's deadlines, and the name it has by now, from what is known; the customer is locked."""
-    query = select(Deadline, FIRST_CONTACT, Holding.name).where(Deadline.customer_id == customer_id)
-    query = query.outerjoin(Holding, Holding.customer_id == Deadline.customer_id)
-    for deadline, first_contact_at, name in session.execute(query, execution_options={"populate_existing": True}):
+    for deadline, first_contact_at, name in session.execute(KNOWN, {"customer_id": customer_id}):
         deadline.first_contact_at, deadline.customer_name = first_contact_at, name
         deadline.state = domain.judge_deadline(
             due_at=deadline.due_at,

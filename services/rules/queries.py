@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, distinct, func, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.permissions import HOLDERS
@@ -33,9 +32,14 @@ def follow_customer(session: Session, **state: Any) -> None:
     session.execute(FOLLOW_CUSTOMER, state)
 
 
-def add_contact(session: Session, **values: Any) -> None:
-    """Once, though all events be asked for again."""
-    session.execute(insert(Contact).values(**values).on_conflict_do_nothing())
+COUNT_CONTACT = text(
+    "SELECT count_contact(:event_id, :agency_id, :person_id, :customer_id, :holding, :written_at, :day, :is_effective)"
+)
+
+
+def count_contact(session: Session, **values: Any) -> bool:
+    """Locks the customer and counts the contact, once; whether the customer has deadlines."""
+    return bool(session.scalar(COUNT_CONTACT, values))
 
 
 # --- figures

@@ -53,8 +53,7 @@ class RulesService(DirectoryService):
 
     @handles(ContactNoteWritten)
     def count_contact(self, event: ContactNoteWritten, envelope: Envelope, work: Work) -> None:
-        queries.lock_customer(work.session, event.customer_id)
-        queries.add_contact(
+        has_deadlines = queries.count_contact(
             work.session,
             event_id=envelope.id,
             agency_id=envelope.agency_id,
@@ -65,7 +64,8 @@ class RulesService(DirectoryService):
             day=domain.business_day(envelope.occurred_at),
             is_effective=event.is_effective,
         )
-        deadlines.hear_of_contact(event, work)
+        if has_deadlines:
+            deadlines.hear_of_contact(event, work)
 
     # --- deadlines
 
