@@ -14,8 +14,23 @@ from faults.trial import Fault, Limits, Result, Trial
 
 FAULTS = (
     Fault("marked-kills", "kill -9 at each marked point", kills.at_marked_points, seconds=400, ends_processes=True),
-    Fault("random-kills", "200 times kill -9 in ten minutes", kills.at_random, seconds=600, ends_processes=True),
-    Fault("terminations", "SIGTERM to each process", stops.terminate, seconds=90, ends_processes=True, resends=1),
+    Fault(
+        "random-kills",
+        "200 times kill -9 in ten minutes",
+        kills.at_random,
+        seconds=600,
+        can_be_brief=False,
+        ends_processes=True,
+    ),
+    Fault(
+        "terminations",
+        "SIGTERM to each process",
+        stops.terminate,
+        seconds=90,
+        can_be_brief=False,
+        ends_processes=True,
+        resends=1,
+    ),
     Fault("rolling-restart", "every replica replaced, one by one", stops.roll, seconds=120, ends_processes=True, resends=1),
     Fault("rabbitmq-killed", "kill -9 of RabbitMQ", brokers.killed, seconds=120),
     Fault("rabbitmq-stopped", "RabbitMQ away for longer than every timer", brokers.stopped, seconds=120, can_be_brief=False),
@@ -31,9 +46,7 @@ FAULTS = (
         seconds=90,
         limits=Limits(recover=60),
     ),
-    Fault(
-        "network", "each way between two parts broken in each manner", networks.broken, seconds=1800, limits=Limits(recover=30)
-    ),
+    Fault("network", "each way between two parts broken", networks.broken, seconds=1800, limits=Limits(recover=30)),
     Fault("consumer-away", "nobody who hears what is told", load.consumer_away, seconds=150, ends_processes=True),
     Fault("overload", "three times what the system can take", load.overloaded, seconds=180, rate=2.0, can_be_brief=False),
     Fault("repeated-events", "every event again, twice, in any order", events.repeated, seconds=60, limits=Limits(quiet=60)),

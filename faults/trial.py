@@ -43,6 +43,7 @@ class Fault:
     """How often a client sends again at once what had no answer; the rest is asked for when all is well."""
     rate: float = 20.0
     can_be_brief: bool = True
+    """Whether `test` tries it; not what takes long by nature, or what another fault does as well."""
     ends_processes: bool = False
 
 
