@@ -28,7 +28,8 @@ def main(words: Sequence[str]) -> int:
         print(f"qudao: {HOW_TO_INSTALL}", file=sys.stderr)
         return 1
     seed = random.SystemRandom().randrange(10**6) if wish.seed is None else wish.seed
-    say(f"seed {seed}; the same choices again: ./qudao faults --seed {seed}{''.join(f' --only {name}' for name in wish.only)}")
+    given = [*(f"--only {name}" for name in wish.only), *([f"--minutes {wish.minutes:g}"] if wish.minutes else [])]
+    say(f"seed {seed}; the same choices again: ./qudao faults {' '.join([f'--seed {seed}', *given])}")
     try:
         results = Campaign(chosen, seed, wish.minutes, say).run()
     except Stopped:

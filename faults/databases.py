@@ -52,11 +52,13 @@ def on_a_small_disk(home: Path, megabytes: int = 400) -> Iterator[Path]:
     """A file system that can be filled without harm, with the database of a system to be in it. Raises MayNotMount."""
     disk = home / "disk"
     disk.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(disk)], capture_output=True
-    )
-    if mounted.returncode != 0:
-        raise MayNotMount(mounted.stderr.decode().strip())
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, capture_output=True, text=True, check=True)
+    except OSError as problem:
+        raise MayNotMount(str(problem)) from None
+    except subprocess.CalledProcessError as problem:
+        raise MayNotMount(problem.stderr.strip()) from None
     try:
         secrets = home / "home" / "secrets"
         make_keys(secrets)
