@@ -1,11 +1,10 @@
 """kill -9: at every marked point of every process, and at random moments."""
 
 import time
-from collections.abc import Sequence
 
 from embedded.supervise import Process
 from embedded.wiring import GATEWAY
-from faults.trial import Trial
+from faults.trial import Trial, shortened
 
 OF_A_COMMAND = ("before_transaction", "in_transaction", "after_commit", "before_reply")
 OF_THE_RELAY = ("relay_before_publish", "relay_after_confirm", "relay_after_stamp")
@@ -34,16 +33,6 @@ def at_marked_points(trial: Trial) -> None:
     trial.random.shuffle(points)
     for kind, point in shortened(points, len(trial.times(len(points), 4))):
         kill_at(trial, kind, point)
-
-
-def shortened(points: Sequence[tuple[str, str]], most: int) -> list[tuple[str, str]]:
-    """The first so many, of every point one before any point's second."""
-    seen: dict[str, int] = {}
-    ranked = []
-    for kind, point in points:
-        ranked.append((seen.get(point, 0), kind, point))
-        seen[point] = seen.get(point, 0) + 1
-    return [(kind, point) for _, kind, point in sorted(ranked, key=lambda rank: rank[0])][:most]
 
 
 def kill_at(trial: Trial, kind: str, point: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from faults.proxy import Proxy
-from faults.trial import Trial
+from faults.trial import Trial, shortened
 
 Break = Callable[[Proxy], AbstractContextManager[object]]
 
@@ -22,13 +22,10 @@ BREAKS: dict[str, Break] = {
 
 
 def broken(trial: Trial) -> None:
-    """Every way broken in every manner, in random order; in a short run each manner once, on a random way."""
-    pairs = [(way, manner) for manner in BREAKS for way in trial.system.ways]
+    """Every way broken in every manner, in random order; in a shorter run a share of them, of every manner one at least."""
+    pairs = [(way, manner) for way in trial.system.ways for manner in BREAKS]
     trial.random.shuffle(pairs)
-    if trial.scale < 1:
-        wanted = ["half open", "swallowed"] if trial.is_brief else list(BREAKS)
-        pairs = [next(pair for pair in pairs if pair[1] == manner) for manner in wanted]
-    for way, manner in pairs:
+    for way, manner in shortened(pairs, 2 if trial.is_brief else len(trial.times(len(pairs), len(BREAKS)))):
         with trial.outage(f"{way}: {manner}"):
             with BREAKS[manner](trial.system.way(way)):
                 trial.pause(trial.seconds(10, 2), trial.seconds(20, 3))

@@ -3,7 +3,8 @@
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from faults.ledger import Cast, Ledger
@@ -187,3 +188,13 @@ class Trial:
         for name, pid in self.pids().items():
             if pid != before[name]:
                 self.complain(f"{name} ended by itself")
+
+
+def shortened(pairs: Sequence[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """The first so many; of every second part one before any has two."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for pair in pairs:
+        ranked.append((seen[pair[1]], pair))
+        seen[pair[1]] += 1
+    return [pair for _, pair in sorted(ranked, key=lambda rank: rank[0])][:most]
