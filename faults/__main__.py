@@ -30,8 +30,9 @@ def main(words: Sequence[str]) -> int:
     seed = random.SystemRandom().randrange(10**6) if wish.seed is None else wish.seed
     given = [*(f"--only {name}" for name in wish.only), *([f"--minutes {wish.minutes:g}"] if wish.minutes else [])]
     say(f"seed {seed}; the same choices again: ./qudao faults {' '.join([f'--seed {seed}', *given])}")
+    campaign = Campaign(chosen, seed, wish.minutes, say)
     try:
-        results = Campaign(chosen, seed, wish.minutes, say).run()
+        campaign.run()
     except Stopped:
         print("\nqudao: stopped", file=sys.stderr)
         return 130
@@ -40,8 +41,8 @@ def main(words: Sequence[str]) -> int:
         return 1
     finally:
         ignore_signals()
-    print(table(results))
-    return 1 if not results or any(result.broken_promises() for result in results) else 0
+        print(table(campaign.results), flush=True)
+    return 1 if not campaign.results or any(result.broken_promises() for result in campaign.results) else 0
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:

@@ -74,11 +74,12 @@ class Campaign:
 
     def __init__(self, faults: Sequence[Fault], seed: int, minutes: float | None, say: Say) -> None:
         self.faults, self.seed, self.say = faults, seed, say
+        self.results: list[Result] = []
         whole = sum(fault.seconds for fault in faults)
         self.scale = 1.0 if minutes is None else min(1.0, minutes * 60 / whole)
 
-    def run(self) -> list[Result]:
-        results: list[Result] = []
+    def run(self) -> None:
+        """Fills `results`, fault by fault."""
         worlds = dict.fromkeys(fault.world for fault in self.faults)
         with tempfile.TemporaryDirectory(prefix="qudao-faults-") as folder:
             for name in worlds:
@@ -87,10 +88,9 @@ class Campaign:
                         cast = Cast.assemble(system.stack.url, system.stack.setup_secret)
                         for fault in self.faults:
                             if fault.world == name:
-                                results.append(self.carry_out(fault, system, cast))
+                                self.results.append(self.carry_out(fault, system, cast))
                 except MayNotMount as problem:
                     self.say(f"left out: {', '.join(f.name for f in self.faults if f.world == name)} ({problem})")
-        return results
 
     def carry_out(self, fault: Fault, system: System, cast: Cast) -> Result:
         self.say(f"{fault.name}: {fault.what}")

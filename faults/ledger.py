@@ -16,7 +16,7 @@ from typing import Any, Literal
 import httpx
 
 from demo.names import CHARACTERS
-from tests.api import Client, Headquarters, eventually, expect
+from tests.api import Client, Headquarters, eventually
 
 Outcome = Literal["accepted", "refused", "unknown"]
 Kind = Literal["enter", "contest", "note", "transfer", "add_user", "set_limit"]
@@ -56,7 +56,8 @@ class Cast:
         agency = headquarters.agency()["id"]
         department = headquarters.department(agency)["id"]
         limit = {"subject": "agency", "agency_id": agency, "limit": LIMIT}
-        expect(200, headquarters.admin.request("PUT", "/v1/policies/stock-limit", limit))
+        # rules hears of a new agency some milliseconds later
+        eventually(lambda: headquarters.admin.request("PUT", "/v1/policies/stock-limit", limit).status_code == 200)
         people = headquarters.people(reps, department)
         for rep in people:
             eventually(lambda rep=rep: rep.get("/v1/me/day")["stock"]["limit"] == LIMIT, seconds=30)  # type: ignore[misc]
