@@ -62,9 +62,10 @@ class Client:
         if self.is_patient:
             sent.setdefault("Idempotency-Key", uuid.uuid4().hex)
         answer = self.http.request(method, path, json=body, headers=sent)
-        for _ in range(10):
+        for _ in range(40):
             if not self.is_patient or not is_too_busy(answer):
                 break
+            time.sleep(0.25)
             answer = self.http.request(method, path, json=body, headers=sent)
         return answer
 

@@ -19,11 +19,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 OFTEN = {"QUDAO_CHORES_EVERY": "0.5"}
 """What comes by itself every few seconds shall not keep a test waiting."""
 
+UNSHED = {"QUDAO_ANSWER_TARGET": "30"}
+"""Nobody is sent away because the machine is busy with other tests; overload has tests of its own."""
+
+
+REPLICAS = {"customers": 2, "gateway": 2}
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole system on its embedded servers, two replicas of customers and of the gateway."""
-    with Stack(made_home(tmp_path_factory, "stack"), fast=True, replicas={"customers": 2, "gateway": 2}, env=OFTEN) as running:
+    with Stack(made_home(tmp_path_factory, "stack"), fast=True, replicas=REPLICAS, env=OFTEN | UNSHED) as running:
         yield running
 
 

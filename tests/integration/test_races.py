@@ -19,6 +19,7 @@ import pytest
 
 from embedded.stack import Stack
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect
+from tests.conftest import UNSHED
 from tests.homes import made_home
 from tests.travel import later
 
@@ -293,7 +294,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack of its own, because its time jumps, and whose chores come often."""
     home = made_home(tmp_path_factory, "watched")
     replicas = {"customers": 2, "activities": 2, "gateway": 2}
-    with Stack(home, fast=True, replicas=replicas, env={"QUDAO_CHORES_EVERY": "0.1"}) as stack:
+    with Stack(home, fast=True, replicas=replicas, env={"QUDAO_CHORES_EVERY": "0.1"} | UNSHED) as stack:
         yield stack
 
 
