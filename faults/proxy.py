@@ -125,6 +125,7 @@ class Flow:
         self.has_lost = self.is_over = self.sink_is_full = False
         self.ending: Literal["reset", "eof"] | None = None
         self.held: deque[tuple[float, memoryview]] = deque()
+        self.early: list[bytes] = []
         self.held_bytes = 0
         self.free_at = 0.0
         self.timer: asyncio.TimerHandle | None = None
@@ -132,10 +133,19 @@ class Flow:
     def take(self, data: bytes) -> None:
         if self.is_deaf:
             self.has_lost = True
+        elif self.pair.connecting and not self.sink.transport:
+            self.early.append(data)  # up to Python 3.11.2 a transport that is told to pause at once reads all the same
         elif self.pace is AT_ONCE:
             self.write(data)
         else:
             self.hold(data)
+
+    def catch_up(self) -> None:
+        """The sink is there."""
+        early, self.early = self.early, []
+        for data in early:
+            self.take(data)
+        self.balance()
 
     def hold(self, data: bytes) -> None:
         ready = self.pair.proxy.loop.time() + self.pace.lag(self.pair.proxy.chance)
@@ -249,7 +259,7 @@ class Pair:
         if side is self.client:
             self.open()
         else:
-            self.client.sends.balance()
+            self.client.sends.catch_up()
 
     def open(self) -> None:
         weather = self.proxy.weather
