@@ -74,7 +74,7 @@ def test(words: Sequence[str], home: Path) -> int:
 
 
 def faults(words: Sequence[str]) -> int:
-    """Takes an hour, unless told otherwise; `test` tries each fault once."""
+    """Takes an hour, unless told otherwise; `test` tries each kind of fault once."""
     ensure_rabbitmq()
     return run(["faults", *words])
 

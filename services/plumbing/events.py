@@ -147,7 +147,7 @@ class Batch:
 receives_events = EventConsumer.decorator
 
 
-def deliver_when_possible(runtime: Any, service: Any, batch: Any) -> None:
+def deliver_when_possible(runtime: Any, service: Any, batch: Batch) -> None:
     """Holds events while the database is away. Given back to the broker they would soon be counted as poison."""
     envelopes = batch.take()
     while True:

@@ -1,4 +1,4 @@
-"""Each fault of the campaign once, briefly, on one system; and that the campaign sees what it is there to see."""
+"""Each kind of fault of the campaign once, briefly, on one system; and that the campaign sees what it is there to see."""
 
 import time
 from collections.abc import Iterator
