@@ -2,15 +2,16 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from services.contracts.base import (
     Command,
     Event,
     Line,
+    Message,
     Moment,
     Nothing,
     Page,
@@ -48,17 +49,26 @@ ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "c
 
 
 class CheckCollision(Query):
-    """Searches by any fragment of a name, a phone, a fax, a credit code, singly or together; an area code may be left out.
+    """Searches by any fragment of a name, a phone, a fax, a credit code, a website, the domain of an e-mail address, singly or
+    together; an area code may be left out.
 
-    Province and city are no criteria: they fill in a missing area code and tell namesakes in other places apart.
+    Province and city are no criteria: they fill in a missing area code and tell namesakes in other places apart. A contact person
+    is none by himself: with a mobile he is.
     """
 
     name: Line | None = None
     phone: Phone | None = None
     fax: Phone | None = None
     credit_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] | None = None
+    website: Website | None = None
+    email: Email | None = None
+    contact_person: Line | None = None
     province: Line | None = None
     city: Line | None = None
+
+
+MatchedField = Literal["name", "phone", "fax", "credit_code", "website", "email", "contact_person"]
+SearchedField = Literal["name", "phone", "fax", "credit_code", "website", "email"]
 
 
 class FieldHits(View):
@@ -88,7 +98,8 @@ class Hit(View):
     place: HitPlace
     held_by: str | None = Field(default=None, description="The colleague who holds it; of other agencies the agency.")
     effect: Literal["same", "near", "listed"]
-    matched: list[Literal["name", "phone", "fax", "credit_code"]]
+    score: int = Field(default=0, description="0 to 100: how much speaks for one company, by the collision rules.")
+    matched: list[MatchedField]
     reasons: list[str]
 
 
@@ -130,10 +141,109 @@ class Verdict(View):
 class CollisionCheck(View):
     """`fields` counts what each searched field has found; `hits` lists the customers, the most telling first, 50 at most."""
 
-    fields: dict[Literal["name", "phone", "fax", "credit_code"], FieldHits]
+    fields: dict[SearchedField, FieldHits]
     hits: list[Hit]
     verdict: Verdict
     name_parts: NameParts | None = None
+
+
+# --- the rules of the check
+
+Criterion = Literal[
+    "credit_code",
+    "mobile",
+    "line",
+    "line_unknown_area",
+    "line_other_area",
+    "contact",
+    "website",
+    "mail_domain",
+    "name",
+    "name_unsure",
+    "name_elsewhere",
+    "name_shortened",
+    "name_sound",
+    "name_spelling",
+    "name_brand",
+    "name_order",
+    "name_word",
+    "name_insertion",
+    "name_start",
+    "name_short",
+    "branch",
+    "name_fragment",
+]
+"""What may speak for one company.
+
+`credit_code`, `mobile`: the same. `line`: the same number with its area code; `line_unknown_area`: one area code is not known;
+`line_other_area`: the area codes differ. `contact`: the same person under the same mobile. `website`, `mail_domain`: the same,
+free mail and shop platforms left out. `name`: the same brand and trade in a place that agrees; `name_unsure`: too little said to
+be sure, or another county; `name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`:
+sounds alike. `name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character
+brand. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
+characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a branch. `name_fragment`: what was typed stands in the name.
+"""
+Weight = Annotated[int, Field(ge=0, le=100)]
+DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
+    "credit_code": 100,
+    "mobile": 100,
+    "line": 100,
+    "line_unknown_area": 60,
+    "line_other_area": 10,
+    "contact": 100,
+    "website": 60,
+    "mail_domain": 60,
+    "name": 100,
+    "name_unsure": 60,
+    "name_elsewhere": 20,
+    "name_shortened": 60,
+    "name_sound": 60,
+    "name_spelling": 60,
+    "name_brand": 20,
+    "name_order": 60,
+    "name_word": 60,
+    "name_insertion": 60,
+    "name_start": 60,
+    "name_short": 60,
+    "branch": 20,
+    "name_fragment": 0,
+}
+
+
+class CollisionRules(Message):
+    """Headquarters' setting: what each criterion weighs, and what comes of it.
+
+    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are 84.
+    A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
+    """
+
+    weights: dict[Criterion, Weight] = Field(default=DEFAULT_WEIGHTS, validate_default=True)
+    refuse_at: Annotated[int, Field(ge=1, le=101)] = Field(
+        default=90, description="From this score on it is the same company; 101 refuses nothing."
+    )
+    review_at: Annotated[int, Field(ge=1, le=101)] = Field(
+        default=50, description="From this score on a person must have a look; 101 asks for none."
+    )
+    most_sharers: Annotated[int, Field(ge=1, le=150)] | None = Field(
+        default=None,
+        description="A number, website, domain or contact that more customers share than this stops deciding; off by default.",
+    )
+    near_entries: Literal["enter", "wait"] = Field(
+        default="enter",
+        description="Whether a confirmed entry near others is made at once and reviewed afterwards, or waits for the review.",
+    )
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def fill_up(cls, given: Any) -> Any:
+        """What is not given weighs what it weighs by default."""
+        return {**DEFAULT_WEIGHTS, **given} if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def refuse_reversed(self) -> "CollisionRules":
+        if self.review_at > self.refuse_at:
+            raise ValueError("review_at must not be above refuse_at")
+        return self
 
 
 # --- entering

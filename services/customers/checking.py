@@ -7,18 +7,21 @@ from sqlalchemy import Connection
 
 from services.contracts import customers as contract
 from services.contracts.errors import InvalidRequest
-from services.customers import entry, matching
+from services.customers import criteria, entry, filing, matching
 from services.customers.collision.keys import fragment_of
+from services.customers.collision.evidence import Match
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Match, Viewpoint, judge, parts_of
+from services.customers.collision.verdict import Viewpoint, judge, parts_of
 
-FIELDS = ("name", "phone", "fax", "credit_code")
+FIELDS = ("name", "phone", "fax", "credit_code", "website", "email")
+TYPED = (*FIELDS, "contact_person")
 
 
 def check(connection: Connection, query: contract.CheckCollision, viewpoint: Viewpoint) -> contract.CollisionCheck:
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
-    subject = subject_of_query(query)
-    matches = {found.known.id: found for found in matching.find(connection, subject)}
+    subject = subject_of_query(query, filing.versions.oldest(connection))
+    rules = criteria.in_force(connection).rules
+    matches = {found.known.id: found for found in matching.find(connection, subject, rules)}
     is_more = len(matches) >= matching.MOST_MATCHES
     fields = {
         field: contract.FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)
@@ -39,16 +42,17 @@ def check(connection: Connection, query: contract.CheckCollision, viewpoint: Vie
     )
 
 
-def subject_of_query(query: contract.CheckCollision) -> Subject:
-    given = query.model_dump(include=set(FIELDS), exclude_none=True)
-    if not given:
-        raise InvalidRequest(errors=[{"in": "body", "pointer": "", "detail": "give a name, phone, fax or credit code"}])
+def subject_of_query(query: contract.CheckCollision, oldest: int) -> Subject:
+    given = query.model_dump(include=set(TYPED), exclude_none=True)
+    if not given.keys() - {"contact_person"}:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "", "detail": f"give one of {', '.join(FIELDS)}"}])
     if query.name and len(fragment_of(query.name)) < matching.SHORTEST_FRAGMENT:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/name", "detail": "give two characters at least"}])
     names = [query.name] if query.name else []
     given.pop("name", None)
-    subject = subject_of(names, province=query.province, city=query.city, **given)
-    for field, found in (("phone", subject.phones), ("fax", subject.faxes), ("credit_code", subject.credit_codes)):
+    subject = subject_of(names, province=query.province, city=query.city, oldest=oldest, **given)
+    read = {"phone": subject.phones, "fax": subject.faxes, "credit_code": subject.credit_codes}
+    for field, found in read.items():
         if field in given and not found:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "cannot be read"}])
     return subject

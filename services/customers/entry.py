@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
-from services.customers import matching, queries
+from services.customers import criteria, filing, matching, queries
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
 from services.customers.collision.numbers import parse
+from services.customers.collision.evidence import Match, telling
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Match, Viewpoint, hit, judge, ref_of, telling
+from services.customers.collision.verdict import Viewpoint, hit, judge, ref_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
 from services.customers.ownership import Place, in_pool, place, state_of
 from services.directory.queries import names_of_role
@@ -34,8 +35,8 @@ def viewpoint_of(call: Call) -> Viewpoint:
     return Viewpoint(call.user_id, call.caller.agency_id, may_claim=call.caller.may("customer:claim"))
 
 
-def subject_of_fields(fields: contract.CustomerFields) -> Subject:
-    """Raises InvalidRequest for a credit code that is none, and for a name that names nobody."""
+def subject_of_fields(fields: contract.CustomerFields, oldest: int) -> Subject:
+    """`oldest`: by whose rules customers are still filed. Raises InvalidRequest for a credit code that is none, and for a name that names nobody."""
     if fields.credit_code and not parse_credit_code(fields.credit_code):
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
     subject = subject_of(
@@ -43,8 +44,12 @@ def subject_of_fields(fields: contract.CustomerFields) -> Subject:
         phone=fields.phone,
         fax=fields.fax,
         credit_code=fields.credit_code,
+        website=fields.website,
+        email=fields.email,
+        contact_person=fields.contact_person,
         province=fields.province,
         city=fields.city,
+        oldest=oldest,
     )
     refuse_unreadable(fields.model_dump(include={"phone", "fax"}))
     if is_nameless(subject.names[0]):
@@ -64,7 +69,7 @@ def names_in(fields: contract.CustomerFields) -> list[str]:
 
 
 def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], contract.Verdict]:
-    matches = matching.find(session, subject)
+    matches = matching.find(session, subject, criteria.in_force(session).rules)
     return matches, with_administrators(session, judge(matches, viewpoint), viewpoint)
 
 
@@ -144,10 +149,15 @@ def create(
         **{name: getattr(fields, name) for name in OF_CUSTOMER},
     )
     place(work, customer, to, "enter", why)
-    matching.file(work.session, customer, kinds_of(fields.name, fields.aliases), subject)
+    filing.file(work.session, customer, named(kinds_of(fields.name, fields.aliases), fields), subject)
     shown = {**fields.model_dump(mode="json", include={"name", "is_key", "source"}), "keep_twin": why}
     work.audit(customer.id, agency_id=to.agency_id, new=shown)
     return customer
+
+
+def named(names: Sequence[tuple[str, str]], placed: Any) -> list[filing.Named]:
+    """Names with their kind, in the place of what they were typed with."""
+    return [filing.Named(name, kind, placed.province, placed.city) for name, kind in names]
 
 
 def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
@@ -180,7 +190,7 @@ def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject:
         **{name: getattr(command, name) for name in OF_BOUND},
     )
     work.session.add(bound)
-    matching.file(work.session, customer, [(name, "bound") for name in names_in(command)], subject)
+    filing.file(work.session, customer, named([(name, "bound") for name in names_in(command)], command), subject)
 
 
 def is_public(session: Session, customer: Customer) -> bool:

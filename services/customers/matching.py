@@ -1,30 +1,33 @@
-"""SQL of the collision check: under what customers are filed, and which of any agency share a key or a fragment."""
+"""SQL of the collision check: which customers of any agency are met by a subject, and how each stands to it."""
 
 import hashlib
-import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
+from services.contracts.customers import CollisionRules
+from services.customers.collision.evidence import DEFAULT_RULES, Evidence, Known, Match, match
 from services.customers.collision.keys import fragment_of, grams
-from services.customers.collision.names import VERSION, normalise
-from services.customers.collision.subject import Key, Subject
-from services.customers.collision.verdict import Evidence, Known, Match, match
-from services.customers.models import CollisionKey, Customer, CustomerName
+from services.customers.collision.names import VERSION, CompanyName
+from services.customers.collision.parts import unpack
+from services.customers.collision.subject import Key, Subject, names_of
 
 MOST_MATCHES = 200
 COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
+SHARED_KINDS = frozenset({"number", "site", "mail", "contact"})
+"""Keys that may stop deciding when too many customers share them."""
 
 LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def lock(session: Session, subject: Subject) -> None:
+def lock(session: Session, *subjects: Subject) -> None:
     """Waits for everybody who is entering the same company at this moment; sorted, so that no two wait for each other."""
-    locks = sorted({lock_of(key) for key in subject.identities})
+    locks = sorted({lock_of(key) for subject in subjects for key in subject.identities})
     session.execute(LOCK, {"keys": locks})
 
 
@@ -34,24 +37,70 @@ def lock_of(key: Key) -> int:
 
 
 COLUMNS = (
-    "(found).customer_id, (found).name, (found).names, (found).province, (found).city,"
+    "(found).customer_id, (found).name, (found).names, (found).normaliser, (found).province, (found).city,"
     " (found).agency_id, (found).agency_name, (found).owner_id, (found).owner_name, (found).pool_kind"
 )
-FIND = text(f"SELECT {COLUMNS}, matched FROM find_matches(:kinds, :keys, :details, :most)")  # noqa: S608 constants
+FIND = text(
+    f"SELECT subject, {COLUMNS}, matched FROM find_matches("  # noqa: S608 constants
+    ":key_subjects, :kinds, :keys, :details, :near_subjects, :near_keys,"
+    " :pattern_subjects, :pattern_kinds, :starts, :patterns, :pattern_details, :most)"
+)
 FIND_BY_FRAGMENT = text(
     f"SELECT {COLUMNS}, hits FROM find_by_fragment(:fragment, :grams, :shown, :counted)"  # noqa: S608 constants
 )
 
 
-def find(connection: Session | Connection, subject: Subject, *, but: UUID | None = None) -> list[Match]:
-    """The customers that share a key with the subject, without the one that it is about, and how each stands to it."""
-    asked = sorted(subject.wanted)
-    if not asked:
-        return []
-    kinds, keys, details = (list(part) for part in zip(*asked, strict=True))
-    rows = connection.execute(FIND, {"kinds": kinds, "keys": keys, "details": details, "most": MOST_MATCHES}).all()
-    found = [match(subject, known(row, [Key(*key) for key in row.matched])) for row in rows if row.customer_id != but]
-    return [each for each in found if each.evidence]
+def find(
+    connection: Session | Connection, subject: Subject, rules: CollisionRules = DEFAULT_RULES, *, but: UUID | None = None
+) -> list[Match]:
+    """The customers that speak for being the subject, without the one that it is about, and how each stands to it."""
+    return [found for found in find_each(connection, [subject], rules)[0] if found.known.id != but]
+
+
+def find_each(
+    connection: Session | Connection, subjects: Sequence[Subject], rules: CollisionRules = DEFAULT_RULES
+) -> list[list[Match]]:
+    """As `find`, of many subjects in one round trip."""
+    met: list[list[Known]] = [[] for _ in subjects]
+    asked = asked_of(subjects)
+    if asked["kinds"] or asked["near_keys"] or asked["starts"]:
+        for row in connection.execute(FIND, asked):
+            met[row.subject].append(known(row, [Key(*key) for key in row.matched]))
+    return [compare(subject, customers, rules) for subject, customers in zip(subjects, met, strict=True)]
+
+
+def compare(subject: Subject, customers: Sequence[Known], rules: CollisionRules) -> list[Match]:
+    crowded = crowded_of(customers, rules)
+    matches = (match(subject, customer, rules, crowded) for customer in customers)
+    return [found for found in matches if found.evidence]
+
+
+def crowded_of(customers: Sequence[Known], rules: CollisionRules) -> frozenset[tuple[str, str]]:
+    if rules.most_sharers is None:
+        return frozenset()
+    sharers = Counter((key.kind, key.key) for customer in customers for key in customer.matched if key.kind in SHARED_KINDS)
+    return frozenset(key for key, count in sharers.items() if count > rules.most_sharers)
+
+
+def asked_of(subjects: Sequence[Subject]) -> dict[str, Any]:
+    """The parameters of FIND: parallel arrays, each value with the place of its subject."""
+    keys = [(at, *key) for at, subject in enumerate(subjects) for key in sorted(subject.wanted)]
+    near = [(at, key) for at, subject in enumerate(subjects) for key in subject.near]
+    patterns = [(at, pattern) for at, subject in enumerate(subjects) for pattern in subject.patterns]
+    return {
+        "key_subjects": [at for at, *_ in keys],
+        "kinds": [kind for _, kind, _, _ in keys],
+        "keys": [key for _, _, key, _ in keys],
+        "details": [detail for *_, detail in keys],
+        "near_subjects": [at for at, _ in near],
+        "near_keys": [key for _, key in near],
+        "pattern_subjects": [at for at, _ in patterns],
+        "pattern_kinds": [pattern.kind for _, pattern in patterns],
+        "starts": [pattern.start for _, pattern in patterns],
+        "patterns": ["%".join([pattern.start, *pattern.core, ""]) for _, pattern in patterns],  # no % or _ in what is compact
+        "pattern_details": [pattern.detail for _, pattern in patterns],
+        "most": MOST_MATCHES,
+    }
 
 
 def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], int]:
@@ -61,7 +110,7 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
         return [], 0
     values = {"fragment": fragment, "grams": sorted(grams(fragment)), "shown": SHOWN, "counted": COUNTED}
     rows = connection.execute(FIND_BY_FRAGMENT, values).all()
-    listed = Evidence("listed", "name", f"its name has {name.strip()} in it")
+    listed = Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it")
     return [Match(known(row), (listed,)) for row in rows], rows[0].hits if rows else 0
 
 
@@ -69,7 +118,7 @@ def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:
     return Known(
         id=row.customer_id,
         name=row.name,
-        names=tuple(row.names),
+        names=names_taken_apart(row),
         province=row.province,
         city=row.city,
         agency_id=row.agency_id,
@@ -81,43 +130,8 @@ def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:
     )
 
 
-# --- filing
-
-FILE = text(
-    """
-    WITH named AS (
-        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, grams)
-        SELECT :customer_id, :agency_id, name, kind, normalised, grams
-        FROM jsonb_to_recordset(CAST(:names AS jsonb)) AS n(name text, kind text, normalised text, grams text[])
-        ON CONFLICT DO NOTHING
-    )
-    INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
-    SELECT :customer_id, :agency_id, kind, key, detail
-    FROM jsonb_to_recordset(CAST(:keys AS jsonb)) AS k(kind text, key text, detail text)
-    ON CONFLICT DO NOTHING
-    """
-)
-
-
-def file(session: Session, customer: Customer, names: Sequence[tuple[str, str]], subject: Subject) -> None:
-    """Files a customer, whose row must be there, under names (with their kind) and keys, besides those that it has."""
-    rows = [
-        {"name": name, "kind": kind, "normalised": plain, "grams": sorted(grams(plain))}
-        for name, kind in names
-        for plain in [normalise(name)]
-    ]
-    values = {
-        "customer_id": customer.id,
-        "agency_id": customer.agency_id,
-        "names": json.dumps(rows),
-        "keys": json.dumps([key._asdict() for key in sorted(subject.keys)]),
-    }
-    session.execute(FILE, values)
-
-
-def file_anew(session: Session, customer: Customer, names: Sequence[tuple[str, str]], subject: Subject) -> None:
-    session.execute(delete(CollisionKey).where(CollisionKey.customer_id == customer.id))
-    session.execute(delete(CustomerName).where(CustomerName.customer_id == customer.id))
-    file(session, customer, names, subject)
-    customer.normaliser = VERSION
-
+def names_taken_apart(row: Row[Any]) -> tuple[CompanyName, ...]:
+    """As they were filed, or anew where that was by other rules than ours."""
+    if row.normaliser != VERSION or row.names is None:
+        return names_of([name for name, _ in row.names or [(row.name, None)]], row.province, row.city)
+    return tuple(unpack(packed) for _, parts in row.names for packed in parts)

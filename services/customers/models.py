@@ -1,10 +1,12 @@
 """Tables of customers; what each column promises stands in the migrations."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 ONE_PLACE = "(owner_id IS NULL) <> (pool_id IS NULL)"
@@ -52,7 +55,7 @@ class Customer(Base):
         Index("customer_owner", "owner_id", "id", postgresql_where=text("owner_id IS NOT NULL")),
         Index("customer_pool", "pool_id", "id", postgresql_where=text("pool_id IS NOT NULL")),
         Index("customer_agency", "agency_id", "id"),
-        Index("customer_unkeyed", "id", postgresql_where=text("normaliser = 0")),
+        Index("customer_normaliser", "normaliser", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -132,7 +135,8 @@ class CustomerName(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('licence', 'alias', 'bound')", name="customer_name_kind_check"),
         of_customer("customer_name_customer_fkey"),
-        Index("customer_name_grams", "grams", postgresql_using="gin"),
+        Index("customer_name_grams", "grams", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        Index("customer_name_near", "near", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -141,21 +145,35 @@ class CustomerName(Base):
     kind: Mapped[str]
     normalised: Mapped[str]
     grams: Mapped[list[str]]
+    parts: Mapped[list[Any]] = mapped_column(JSONB)
+    near: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
 class CollisionKey(Base):
     __tablename__ = "collision_key"
     __table_args__ = (
-        CheckConstraint("kind IN ('core', 'brand', 'number', 'code')", name="collision_key_kind_check"),
+        CheckConstraint(
+            "kind IN ('core', 'brand', 'short', 'number', 'code', 'site', 'mail', 'contact')", name="collision_key_kind_check"
+        ),
         of_customer("collision_key_customer_fkey"),
         Index("collision_key_customer", "customer_id"),
     )
 
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    detail: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    detail: Mapped[str] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
+
+
+class CollisionRulesVersion(Base):
+    __tablename__ = "collision_rules"
+    __table_args__ = (CheckConstraint("version > 0", name="collision_rules_version_check"),)
+
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rules: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    set_by: Mapped[str]
+    set_at: Mapped[datetime]
 
 
 class BoundEntry(Base):

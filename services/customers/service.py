@@ -12,7 +12,7 @@ from services.contracts.errors import NotFound, OutOfScope, VersionConflict
 from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
 from services.contracts.rules import AllowanceSet
-from services.customers import checking, editing, entry, moves, queries
+from services.customers import checking, editing, entry, filing, moves, queries
 from services.customers.models import Customer, Pool
 from services.customers.ownership import Receivers, pool_of, put_allowance, state_of
 from services.directory.service import DirectoryService
@@ -37,19 +37,24 @@ class CustomersService(DirectoryService):
 
     @serves(contract.ENTER_CUSTOMER)
     def enter_customer(self, command: contract.EnterCustomer, call: Call) -> contract.EntryOutcome:
-        subject = entry.subject_of_fields(command)
+        subject = entry.subject_of_fields(command, self.oldest(call))
         self.receivers.prepare(call, call.user_id)
         with call.transaction() as work:
             return entry.enter(work, call, command, subject)
 
     @serves(contract.ENTER_INTO_POOL)
     def enter_into_pool(self, command: contract.EnterIntoPool, call: Call) -> contract.EntryOutcome:
-        subject = entry.subject_of_fields(command)
+        subject = entry.subject_of_fields(command, self.oldest(call))
         with call.transaction() as work:
             pool = work.session.get(Pool, command.pool_id)
             if pool is None:
                 raise hidden_pool(work.session, command.pool_id)
             return entry.enter_into(work, call, command, subject, pool)
+
+    def oldest(self, call: Call) -> int:
+        """The oldest version of the rules by which customers are still filed."""
+        with call.reading_rows() as connection:
+            return filing.versions.oldest(connection)
 
     # --- the registry
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 _DATA = Path(__file__).parent / "data"
 _MUNICIPALITIES = frozenset({"11", "12", "31", "50"})
+_CITIES_OF_THEIR_OWN = frozenset({"81", "82"})  # 香港 and 澳门: a place is known whole when they are named
 
 Relation = Literal["same", "unknown", "other_town", "other_county", "other_city", "other_province"]
 
@@ -84,7 +85,7 @@ def level_of(code: str) -> Literal["province", "city", "county"]:
 def region_of(code: str) -> Region:
     """A division with what it lies in; counties that a province runs itself (济源) count as cities."""
     province = code[:2] + "0000"
-    if code[:2] in _MUNICIPALITIES:
+    if code[:2] in _MUNICIPALITIES | _CITIES_OF_THEIR_OWN:
         return Region(province, province, code if level_of(code) == "county" else None)
     if level_of(code) == "province":
         return Region(province)

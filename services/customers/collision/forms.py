@@ -20,6 +20,9 @@ _FORMS = frozenset(_FORM_WORDS.split())
 _LATIN = frozenset(_LATIN_WORDS.split())
 _LONGEST = max(map(len, _FORMS | _LATIN))
 _ENDINGS = frozenset(form[-1] for form in _FORMS | _LATIN) | {"部"}
+_SINCE_2 = ("控股", "控股集团")
+_SOCIETIES = ("合作社", "信用社", "供销社", "联社")
+"""Since version 2 their 社 is the form: a 供销合作社 becomes a 供销合作有限公司."""
 _ONLY_LAST = ("服务部", "加工部", "维修部", "修理部", "制作部")
 """Here 部 is the form, what precedes it the trade."""
 _NO_FORMS = ("酒店", "饭店", "书店", "药店", "旅店", "客店", "粮店", "花店", "茶店", "面店")
@@ -39,15 +42,17 @@ _COMPANY_END = re.compile("(?<![分支])公司$")
 _LOOSE_BRANCH_END = re.compile("(?:第?[一二三四五六七八九十0-9]+)?(?:分公司|支公司|分行|支行|分社|分店|分厂|办事处|代表处)$")
 
 
-def strip_form(text: str) -> tuple[str, str]:
+def strip_form(text: str, version: int) -> tuple[str, str]:
     """A name without its legal form, and the form. Forms stack (瑞丽服装厂有限公司); of a mere form nothing is left."""
     end = len(text)
-    while (shorter := _shortened(text, end)) is not None:
+    while (shorter := _shortened(text, end, version)) is not None:
         end = shorter
     return text[:end], text[end:]
 
 
-def _shortened(text: str, end: int) -> int | None:
+def _shortened(text: str, end: int, version: int) -> int | None:
+    if version >= 2 and (shorter := _shortened_since_2(text, end)) is not None:
+        return shorter
     if not end or text[end - 1] not in _ENDINGS or text.endswith(_NO_FORMS, 0, end):
         return None
     for length in range(min(_LONGEST, end), 0, -1):
@@ -55,6 +60,15 @@ def _shortened(text: str, end: int) -> int | None:
         if form in _FORMS or (form in _LATIN and end - length >= 2):
             return end - length
     return end - 1 if text.endswith(_ONLY_LAST, 0, end) else None
+
+
+def _shortened_since_2(text: str, end: int) -> int | None:
+    if text.endswith(_SOCIETIES, 0, end) and end > max(map(len, _SOCIETIES)):
+        return end - 1
+    for form in _SINCE_2:
+        if text.endswith(form, 0, end) and end > len(form):
+            return end - len(form)
+    return None
 
 
 def split_branch(text: str) -> tuple[str, str]:

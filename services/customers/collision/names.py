@@ -5,6 +5,7 @@ Identity lies in the core, brand and trade together: 上海市瑞丽服装有限
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.customers.collision.divisions import Region, Relation, relation, title_of
@@ -13,8 +14,15 @@ from services.customers.collision.regions import Step, is_place, locate, meant, 
 from services.customers.collision.text import compact, fold, open_brackets
 from services.customers.collision.trades import split_trade
 
-VERSION = 1
-"""Stored with each row. Raised with every change here that moves a core: keys of two versions miss each other silently."""
+VERSION = 2
+"""Stored with each row. Raised with every change here that moves a core: keys of two versions miss each other silently.
+
+What a version has changed is asked for by its number, so that customers which are filed by an older one are still met by its
+rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 are legal forms, 家俱 is 家具.
+"""
+
+_ONE_WORD = (("家俱", "家具"), ("傢具", "家具"), ("傢俱", "家具"), ("傢私", "家私"))
+"""Spellings of one word that no table of single characters brings together."""
 
 _GONE_WORDS = """
 集团 筹 筹建 有限合伙 普通合伙 特殊普通合伙 个人独资 个体 个体工商户 股份 合伙 独资 中外合资 外资 内资 合资 连锁
@@ -75,7 +83,8 @@ def normalise(name: str) -> str:
     return compact("".join(_places(aside)) + body) or compact(name)
 
 
-def decompose(name: str, province: str | None = None, city: str | None = None) -> CompanyName:
+@lru_cache(maxsize=4096)
+def decompose(name: str, province: str | None = None, city: str | None = None, version: int = VERSION) -> CompanyName:
     """The parts of a name; province and city, as the entry gives them, confirm places that could be brands."""
     opened, aside = open_brackets(fold(name), _is_aside)
     body = compact(_LATIN_WORD.sub("", opened)) or compact(name)
@@ -83,7 +92,7 @@ def decompose(name: str, province: str | None = None, city: str | None = None) -
     hint = locate(province, city)
     seat = meant(places, Region()).filled_from(hint) if places else hint
     parent, branch = _split_branch(body, seat)
-    stem, *others = _stems(parent, _own_steps(parent, seat, is_strict=bool(places)))
+    stem, *others = _stems(parent, _own_steps(parent, seat, is_strict=bool(places)), version)
     own = seat if places and stem.region.city is None else stem.region.filled_from(seat)
     branch_steps = steps_into(branch, own) if branch else []
     region = own.filled_from(branch_steps[-1].region) if branch_steps else own
@@ -103,7 +112,7 @@ def decompose(name: str, province: str | None = None, city: str | None = None) -
 
 def is_nameless(name: CompanyName) -> bool:
     """Whether it says nothing but a place or a legal form (扬州, 有限公司), by which nobody could be told from another."""
-    return not name.core or is_place(name.normalised) or not strip_form(name.normalised)[0]
+    return not name.core or is_place(name.normalised) or not strip_form(name.normalised, VERSION)[0]
 
 
 def relation_of(one: CompanyName, other: CompanyName) -> Relation:
@@ -141,23 +150,30 @@ class _Stem(NamedTuple):
         return self.brand + self.trade
 
 
-def _stems(parent: str, steps: list[Step]) -> list[_Stem]:
+def _stems(parent: str, steps: list[Step], version: int) -> list[_Stem]:
     """What follows the region that the name begins with; if its last place is doubtful, also what that place begins.
 
     A doubtful place is given back when nothing but trade would be left (西安 长安汽车公司 is 长安汽车, not 汽车), any place when
     nothing at all would be left.
     """
-    read = [_read(parent, 0, Region())] + [_read(parent, step.end, step.region) for step in steps]
+    read = [_read(parent, 0, Region(), version)] + [_read(parent, step.end, step.region, version) for step in steps]
     for index in range(len(steps), 0, -1):
         if read[index].brand or (read[index].trade and steps[index - 1].is_sure):
             return [read[index]] if steps[index - 1].is_sure else [read[index], read[index - 1]]
     return [read[0] if read[0].core else _Stem(Region(), parent, "", "")]
 
 
-def _read(parent: str, start: int, region: Region) -> _Stem:
-    text, legal_form = strip_form(parent[start:])
-    brand, trade = split_trade(text.replace("集团", "") or text)
+def _read(parent: str, start: int, region: Region, version: int) -> _Stem:
+    text, legal_form = strip_form(parent[start:], version)
+    text = text.replace("集团", "") or text
+    brand, trade = split_trade(_in_one_spelling(text) if version >= 2 else text, version)
     return _Stem(region, brand, trade, legal_form)
+
+
+def _in_one_spelling(text: str) -> str:
+    for spelling, word in _ONE_WORD:
+        text = text.replace(spelling, word)
+    return text
 
 
 def _split_branch(body: str, seat: Region) -> tuple[str, str]:

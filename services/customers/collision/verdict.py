@@ -1,62 +1,14 @@
-"""What an entry comes to: how each customer that was met stands to it, and all of them together."""
+"""What an entry comes to: where each customer lies that was met, and all of them together."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from services.contracts.customers import Hit, HitPlace, NameParts, RefusalReason, Verdict
-from services.customers.collision.divisions import Relation, title_of
-from services.customers.collision.names import CompanyName, normalise, relation_of
-from services.customers.collision.numbers import Comparison, Number
-from services.customers.collision.subject import Key, Subject, identities_of, names_of
-
-Effect = Literal["same", "near", "listed"]
-Field = Literal["name", "phone", "fax", "credit_code"]
-
-EFFECTS: tuple[Effect, ...] = ("same", "near", "listed")
-OF_RELATION: dict[Relation, Effect] = {
-    "same": "same",
-    "unknown": "same",
-    "other_town": "near",
-    "other_county": "near",
-    "other_city": "listed",
-    "other_province": "listed",
-}
-OF_COMPARISON: dict[Comparison, Effect] = {"same": "same", "unknown_area": "near", "other_area": "listed"}
-RELATIONS = list(OF_RELATION)
-SHORT_BRAND = 2
-PLACES: dict[Relation, str] = {
-    "same": "in the same place",
-    "unknown": "and nothing says that they are in different places",
-    "other_town": "but in another town",
-    "other_county": "but in another county of the same city",
-    "other_city": "but in another city",
-    "other_province": "but in another province",
-}
-NUMBERS: dict[Comparison, str] = {
-    "same": "is a number of theirs",
-    "unknown_area": "has the digits of a number of theirs, and one area code is not known",
-    "other_area": "has the digits of a number of theirs under another area code",
-}
-
-
-@dataclass(frozen=True)
-class Known:
-    """A customer that shares a key with the subject, or a fragment of its name; `matched` are its own keys that were met."""
-
-    id: UUID
-    name: str
-    names: tuple[str, ...]
-    province: str | None
-    city: str | None
-    agency_id: UUID
-    agency_name: str | None
-    owner_id: UUID | None
-    owner_name: str | None
-    pool_kind: str | None
-    matched: frozenset[Key] = frozenset()
+from services.customers.collision.divisions import title_of
+from services.customers.collision.evidence import Known, Match
+from services.customers.collision.names import CompanyName
 
 
 class Viewpoint(NamedTuple):
@@ -65,107 +17,6 @@ class Viewpoint(NamedTuple):
     person_id: UUID
     agency_id: UUID
     may_claim: bool
-
-
-class Evidence(NamedTuple):
-    effect: Effect
-    field: Field
-    reason: str
-
-
-@dataclass(frozen=True)
-class Match:
-    """How one known customer stands to the subject."""
-
-    known: Known
-    evidence: tuple[Evidence, ...]
-    is_by_number_alone: bool = False
-    """Whether it shares a number with a subject whose names, which were given, say nothing of it."""
-
-    @property
-    def effect(self) -> Effect:
-        return min((item.effect for item in self.evidence), key=EFFECTS.index, default="listed")
-
-    @property
-    def fields(self) -> list[Field]:
-        return list(dict.fromkeys(item.field for item in self.evidence))
-
-
-def telling(matches: Iterable[Match]) -> list[Match]:
-    """The most telling first."""
-    return sorted(matches, key=lambda found: EFFECTS.index(found.effect))
-
-
-def match(subject: Subject, known: Known) -> Match:
-    """The evidence that a known customer is the same company, the strongest first."""
-    found = [*_by_code(subject, known), *_by_numbers(subject, known), *_by_names(subject, known)]
-    is_by_number_alone = bool(subject.names) and not {"name", "credit_code"} & {item.field for item in found}
-    return Match(known, tuple(sorted(found, key=lambda item: EFFECTS.index(item.effect))), is_by_number_alone)
-
-
-def _by_code(subject: Subject, known: Known) -> Iterable[Evidence]:
-    if any(Key("code", code) in known.matched for code in subject.credit_codes):
-        yield Evidence("same", "credit_code", "the same credit code")
-
-
-def _by_numbers(subject: Subject, known: Known) -> Iterable[Evidence]:
-    theirs = [key for key in known.matched if key.kind == "number"]
-    fields: tuple[tuple[Field, tuple[Number, ...]], ...] = (("phone", subject.phones), ("fax", subject.faxes))
-    for field, numbers in fields:
-        for number in numbers:
-            for key in theirs:
-                if key.key == number.bare:
-                    comparison = compare_details(number.key, key.detail)
-                    yield Evidence(OF_COMPARISON[comparison], field, f"your {field} {NUMBERS[comparison]}")
-
-
-def compare_details(ours: str | None, theirs: str) -> Comparison:
-    """Of two numbers with the same digits, by those digits with their area codes as far as these are known."""
-    if not ours or not theirs:
-        return "unknown_area"
-    return "same" if ours == theirs else "other_area"
-
-
-def _by_names(subject: Subject, known: Known) -> Iterable[Evidence]:
-    if not any(key.kind in ("core", "brand") for key in known.matched):
-        return
-    theirs = names_of(known.names, known.province, known.city)
-    pairs = [(one, other) for one in subject.names for other in theirs]
-    if shared := [(one, other) for one, other in pairs if identities_of(one) & identities_of(other)]:
-        judged = [(effect_of(one, other), relation_of(one, other), one, other) for one, other in shared]
-        effect, relation, one, other = min(judged, key=lambda found: (EFFECTS.index(found[0]), RELATIONS.index(found[1])))
-        yield Evidence(effect, "name", sentence(relation, one, other, is_alias=other.normalised != normalise(known.name)))
-    elif shortened := [(one, other) for one, other in pairs if is_shortened(one, other)]:
-        yield Evidence("near", "name", f"same brand {shortened[0][0].brand}, and one of the names does not say the trade")
-
-
-def effect_of(one: CompanyName, other: CompanyName) -> Effect:
-    """Of two names with the same core. Where one does not say its place, only brand and trade together are telling enough:
-
-    香皂厂 without a city is not every 香皂厂 of the country.
-    """
-    relation = relation_of(one, other)
-    is_telling = bool(one.brand and one.trade) or len(one.brand) > SHORT_BRAND
-    return "near" if relation == "unknown" and not is_telling else OF_RELATION[relation]
-
-
-def is_shortened(one: CompanyName, other: CompanyName) -> bool:
-    """Whether one may be the other without its trade, as people say 五环 for 五环印花厂; elsewhere it is another company."""
-    is_cut = bool(one.brand) and one.brand == other.brand and (not one.trade or not other.trade) and one.branch == other.branch
-    return is_cut and relation_of(one, other) in ("same", "unknown")
-
-
-def sentence(relation: Relation, one: CompanyName, other: CompanyName, *, is_alias: bool) -> str:
-    """Why two names with the same core are, or are not, one company."""
-    if one.normalised == other.normalised and relation in ("same", "unknown"):
-        return "the same as another name of theirs" if is_alias else "the same name"
-    brand, trade = (other.brand, other.trade) if other.core in (one.core, *one.other_cores) else (one.brand, one.trade)
-    parts = [part for part in (brand and f"brand {brand}", trade and f"trade {trade}") if part]
-    forms = f"; legal form differs ({one.legal_form or 'none'}, {other.legal_form or 'none'})"
-    return f"same {' and '.join(parts)}, {PLACES[relation]}{forms if one.legal_form != other.legal_form else ''}"
-
-
-# --- all together
 
 
 def place_of(known: Known, viewpoint: Viewpoint) -> HitPlace:
@@ -246,6 +97,7 @@ def hit(found: Match, viewpoint: Viewpoint) -> Hit:
         place=place,
         held_by=next(iter(whom_to_ask(place, known)), None) if place != "mine" else None,
         effect=found.effect,
+        score=found.score,
         matched=found.fields,
         reasons=[item.reason for item in found.evidence],
     )

@@ -1,0 +1,124 @@
+"""How two names come near each other without being the same: a slip of the pen, a word more or fewer, a short form.
+
+Every kind is symmetric. None of them is proof: 拓搏 and 拓博 are two companies, and so are a first and a second factory.
+"""
+
+from typing import Literal, NamedTuple
+
+from services.customers.collision.names import VERSION, CompanyName, relation_of
+from services.customers.collision.sounds import sound_of
+from services.customers.collision.trades import ACTIVITIES, trade_words
+
+Kind = Literal[
+    "name_sound", "name_spelling", "name_brand", "name_order", "name_word", "name_insertion", "name_start", "name_short", "branch"
+]
+
+SHORT_BRAND = 2
+"""Brands of so many characters: one of them exchanged makes another brand far more often than a slip."""
+SHORTEST = 3
+"""Characters of a core below which one character is too much of it to be a slip."""
+SHORTEST_START = 3
+_COUNTING = frozenset("0123456789一二三四五六七八九十甲乙丙丁东南西北")
+_OPEN_FORMS = ("", "股份", "集团")
+"""Of a name as people say it: 华丰股份."""
+
+
+class Nearness(NamedTuple):
+    kind: Kind
+    reason: str
+
+
+def nearness(one: CompanyName, other: CompanyName) -> Nearness | None:
+    """How one name comes near the other, the most telling kind first; None when it does not, or when they have one identity."""
+    if not one.core or not other.core or one.identity == other.identity or relation_of(one, other) not in ("same", "unknown"):
+        return None
+    if one.branch != other.branch:
+        return _parent_and_branch(one, other)
+    shorter, longer = sorted((one, other), key=lambda name: (len(name.core), name.core))
+    return _slip(shorter, longer) or _other_words(shorter, longer) or _cut(shorter, longer)
+
+
+def _parent_and_branch(one: CompanyName, other: CompanyName) -> Nearness | None:
+    if one.core == other.core and not (one.branch and other.branch):
+        return Nearness("branch", f"one of the two is the branch {one.branch or other.branch} of the other")
+    return None
+
+
+def _slip(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
+    a, b = shorter.core, longer.core
+    if sound_of(a) == sound_of(b):
+        return Nearness("name_sound", f"sounds alike: {a} and {b}")
+    if len(a) < SHORTEST:
+        return None
+    if (place := _exchanged(a, b)) is not None:
+        return _exchange(shorter, longer, place)
+    if len(b) - len(a) == 1 and _gap(a, b, 1) is not None:
+        return Nearness("name_spelling", f"one character more: {a} and {b}")
+    if sorted(a) == sorted(b):
+        return Nearness("name_order", f"the same characters in another order: {a} and {b}")
+    return None
+
+
+def _exchange(one: CompanyName, other: CompanyName, place: int) -> Nearness | None:
+    ours, theirs = one.core[place], other.core[place]
+    if ours in _COUNTING and theirs in _COUNTING:
+        return None  # 一厂 is not 二厂
+    brand = min(len(one.brand), len(other.brand))
+    if place < brand <= SHORT_BRAND:
+        return Nearness("name_brand", f"brands that differ in one of their characters: {one.brand} and {other.brand}")
+    return Nearness("name_spelling", f"differ in one character, {ours} and {theirs}: {one.core} and {other.core}")
+
+
+def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
+    """The same brand with a trade that says more; without a brand only what is done with the goods may differ."""
+    if shorter.branch:
+        return None  # 中国银行扬州支行 and 中国建设银行扬州支行
+    if shorter.brand and shorter.brand == longer.brand and shorter.trade and longer.trade:
+        less, more = sorted((shorter.trade, longer.trade), key=len)
+        if is_within(less, more):
+            return Nearness("name_word", f"same brand {shorter.brand}, and the trade {more} says more than {less}")
+    elif not shorter.brand and not longer.brand and _goods(shorter.trade) == _goods(longer.trade):
+        return Nearness("name_word", f"same trade but for what is done: {shorter.trade} and {longer.trade}")
+    return None
+
+
+def _goods(trade: str) -> list[str]:
+    return [word for word in trade_words(trade, VERSION) if word not in ACTIVITIES]
+
+
+def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
+    a, b = shorter.core, longer.core
+    if is_short(shorter) and len(a) >= 2 and a[:2] == b[:2] and is_within(a, b):
+        return Nearness("name_short", f"{a} may be short for {b}")
+    if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
+        return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same: {a} and {b}")
+    if len(a) >= SHORTEST_START and b.startswith(a):
+        return Nearness("name_start", f"begins alike: {a} and {b}")
+    return None
+
+
+def is_short(name: CompanyName) -> bool:
+    """Whether it is a name as people say it, without a legal form."""
+    return name.legal_form in _OPEN_FORMS
+
+
+def is_within(part: str, whole: str) -> bool:
+    """Whether all characters of the part stand in the whole, in this order."""
+    rest = iter(whole)
+    return all(character in rest for character in part)
+
+
+def _exchanged(a: str, b: str) -> int | None:
+    """Where two texts of one length differ, if in one place only."""
+    if len(a) != len(b):
+        return None
+    places = [index for index, (ours, theirs) in enumerate(zip(a, b, strict=True)) if ours != theirs]
+    return places[0] if len(places) == 1 else None
+
+
+def _gap(a: str, b: str, width: int) -> int | None:
+    """Where the longer text has so many characters that the shorter one lacks; at the last place possible."""
+    start = 0
+    while start < len(a) and a[start] == b[start]:
+        start += 1
+    return start if a[start:] == b[start + width :] else None

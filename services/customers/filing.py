@@ -1,0 +1,99 @@
+"""Under what customers are filed, so that the collision check meets them; by which version of the rules."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, text
+from sqlalchemy.orm import Session
+
+from services.customers.collision import near_keys
+from services.customers.collision.keys import grams
+from services.customers.collision.names import VERSION, normalise
+from services.customers.collision.parts import pack
+from services.customers.collision.subject import Subject, names_of
+from services.customers.models import CollisionKey, Customer, CustomerName
+
+
+class Named(NamedTuple):
+    """A name under which a customer is filed, with the place that was typed with it."""
+
+    name: str
+    kind: str
+    province: str | None
+    city: str | None
+
+
+FILE = text(
+    """
+    WITH named AS (
+        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, grams, parts, near)
+        SELECT :customer_id, :agency_id, name, kind, normalised, grams, parts, near
+        FROM jsonb_to_recordset(CAST(:names AS jsonb))
+            AS n(name text, kind text, normalised text, grams text[], parts jsonb, near bigint[])
+        ON CONFLICT DO NOTHING
+    )
+    INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
+    SELECT :customer_id, :agency_id, kind, key, detail
+    FROM jsonb_to_recordset(CAST(:keys AS jsonb)) AS k(kind text, key text, detail text)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def file(session: Session, customer: Customer, names: Sequence[Named], subject: Subject) -> None:
+    """Files a customer, whose row must be there, under names and keys, besides those that it has."""
+    values = {
+        "customer_id": customer.id,
+        "agency_id": customer.agency_id,
+        "names": json.dumps([row_of(named) for named in names]),
+        "keys": json.dumps([key._asdict() for key in sorted(subject.keys)]),
+    }
+    session.execute(FILE, values)
+
+
+def row_of(named: Named) -> dict[str, Any]:
+    """What stands in `customer_name` of a name, besides whose it is."""
+    plain, read = normalise(named.name), names_of([named.name], named.province, named.city)
+    return {
+        "name": named.name,
+        "kind": named.kind,
+        "normalised": plain,
+        "grams": sorted(grams(plain)),
+        "parts": [pack(name) for name in read],
+        "near": sorted({key for name in read for key in near_keys.filed(name)}),
+    }
+
+
+def file_anew(session: Session, customer: Customer, names: Sequence[Named], subject: Subject) -> None:
+    session.execute(delete(CollisionKey).where(CollisionKey.customer_id == customer.id))
+    session.execute(delete(CustomerName).where(CustomerName.customer_id == customer.id))
+    file(session, customer, names, subject)
+    customer.normaliser = VERSION
+
+
+# --- versions of the rules by which names are taken apart
+
+OLDEST = text("SELECT oldest_normaliser()")
+LOOK_AGAIN = 30.0
+
+
+class Versions:
+    """The oldest version by which a customer is filed, looked up every half minute at most.
+
+    Its keys are searched and locked as well, until the last customer is filed by the present one. A replica of an older release may
+    file by its own rules for as long as it runs, so the answer is never taken for final.
+    """
+
+    def __init__(self) -> None:
+        self._oldest, self._until = 1, 0.0
+
+    def oldest(self, connection: Session | Connection) -> int:
+        if time.monotonic() >= self._until:
+            self._oldest = connection.scalar(OLDEST) or VERSION
+            self._until = time.monotonic() + LOOK_AGAIN
+        return self._oldest
+
+
+versions = Versions()
