@@ -90,9 +90,16 @@ class Versions:
         self._oldest, self._until = 1, 0.0
 
     def oldest(self, connection: Session | Connection) -> int:
-        if time.monotonic() >= self._until:
-            self._oldest = connection.scalar(OLDEST) or VERSION
-            self._until = time.monotonic() + LOOK_AGAIN
+        return self.known if self.known else self.look(connection)
+
+    @property
+    def known(self) -> int | None:
+        """As it was looked up last, unless that is too long ago."""
+        return self._oldest if time.monotonic() < self._until else None
+
+    def look(self, connection: Session | Connection) -> int:
+        self._oldest = connection.scalar(OLDEST) or VERSION
+        self._until = time.monotonic() + LOOK_AGAIN
         return self._oldest
 
 

@@ -43,7 +43,7 @@ COLUMNS = (
 FIND = text(
     f"SELECT subject, {COLUMNS}, matched FROM find_matches("  # noqa: S608 constants
     ":key_subjects, :kinds, :keys, :details, :near_subjects, :near_keys,"
-    " :pattern_subjects, :pattern_kinds, :starts, :patterns, :pattern_details, :most)"
+    " :pattern_subjects, :pattern_kinds, :starts, :patterns, :pattern_details, :fragment_subjects, :fragments, :most)"
 )
 FIND_BY_FRAGMENT = text(
     f"SELECT {COLUMNS}, hits FROM find_by_fragment(:fragment, :grams, :shown, :counted)"  # noqa: S608 constants
@@ -87,6 +87,7 @@ def asked_of(subjects: Sequence[Subject]) -> dict[str, Any]:
     keys = [(at, *key) for at, subject in enumerate(subjects) for key in sorted(subject.wanted)]
     near = [(at, key) for at, subject in enumerate(subjects) for key in subject.near]
     patterns = [(at, pattern) for at, subject in enumerate(subjects) for pattern in subject.patterns]
+    fragments = [(at, fragment) for at, subject in enumerate(subjects) for fragment in subject.fragments]
     return {
         "key_subjects": [at for at, *_ in keys],
         "kinds": [kind for _, kind, _, _ in keys],
@@ -99,6 +100,8 @@ def asked_of(subjects: Sequence[Subject]) -> dict[str, Any]:
         "starts": [pattern.start for _, pattern in patterns],
         "patterns": ["%".join([pattern.start, *pattern.core, ""]) for _, pattern in patterns],  # no % or _ in what is compact
         "pattern_details": [pattern.detail for _, pattern in patterns],
+        "fragment_subjects": [at for at, _ in fragments],
+        "fragments": [fragment for _, fragment in fragments],
         "most": MOST_MATCHES,
     }
 

@@ -94,6 +94,12 @@ def region_of(code: str) -> Region:
     return Region(province, code[:4] + "00", code)
 
 
+@cache
+def counties_of(city: str | None) -> tuple[str, ...]:
+    """The codes of the counties of a city, as far as their towns are known."""
+    return tuple(code for code in tables().towns if city and region_of(code).city == city)
+
+
 def title_of(code: str) -> str:
     """What people call the place: 320000 → 江苏, 440605 → 南海."""
     return tables().titles.get(code, code)

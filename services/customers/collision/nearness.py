@@ -18,6 +18,7 @@ SHORT_BRAND = 2
 SHORTEST = 3
 """Characters of a core below which one character is too much of it to be a slip."""
 SHORTEST_START = 3
+SHORTEST_INSIDE = 4
 _COUNTING = frozenset("0123456789一二三四五六七八九十甲乙丙丁东南西北")
 _OPEN_FORMS = ("", "股份", "集团")
 """Of a name as people say it: 华丰股份."""
@@ -88,13 +89,23 @@ def _goods(trade: str) -> list[str]:
 
 def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
-    if is_short(shorter) and len(a) >= 2 and a[:2] == b[:2] and is_within(a, b):
+    if is_short(shorter) and _may_be_short(said(a), said(b)):
         return Nearness("name_short", f"{a} may be short for {b}")
     if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
         return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same: {a} and {b}")
     if len(a) >= SHORTEST_START and b.startswith(a):
         return Nearness("name_start", f"begins alike: {a} and {b}")
     return None
+
+
+def _may_be_short(a: str, b: str) -> bool:
+    """A short form begins like the name, or stands in it whole."""
+    return len(a) >= 2 and ((a[:2] == b[:2] and is_within(a, b)) or (len(a) >= SHORTEST_INSIDE and a in b))
+
+
+def said(core: str) -> str:
+    """As people say it: without the 中国 in front."""
+    return core.removeprefix("中国") or core
 
 
 def is_short(name: CompanyName) -> bool:

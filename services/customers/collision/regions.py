@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.customers.collision.divisions import Region, Word, level_of, region_of, tables
+from services.customers.collision.divisions import Region, Word, counties_of, level_of, region_of, tables
 from services.customers.collision.text import compact
 
 _SUFFIXES = {
@@ -61,7 +61,7 @@ def is_place(text: str) -> bool:
     return bool(steps) and steps[-1].end == len(text)
 
 
-def steps_into(text: str, hint: Region) -> list[Step]:
+def steps_into(text: str, hint: Region, version: int = 2) -> list[Step]:
     """The places that a name begins with, from the widest to the narrowest, each with where it ends.
 
     `hint` is where the company says that it sits. Long names are tried before short ones. A county's short name counts only when
@@ -69,14 +69,16 @@ def steps_into(text: str, hint: Region) -> list[Step]:
     """
     steps: list[Step] = []
     region, end = Region(), 0
-    while step := _next_step(text, end, region, hint):
+    while step := _next_step(text, end, region, hint, version):
         region, end = step.region, step.end
         steps.append(step)
     return steps
 
 
-def _next_step(text: str, start: int, region: Region, hint: Region) -> Step | None:
+def _next_step(text: str, start: int, region: Region, hint: Region, version: int) -> Step | None:
     step = _division(text, start, region, hint) if region.county is None else None
+    if step is None and version >= 2 and region.county is None and (region.city or hint.city):
+        step = _town_of_city(text, start, region, hint)
     if step or region.province is None:
         return step
     zone = _ZONE.match(text, start)
@@ -175,4 +177,17 @@ def _town(text: str, start: int, region: Region) -> Step | None:
             return Step(replace(region, town=word), suffix.end(), is_sure=True)
         if is_listed and word not in tables().familiar and len(text) - end >= 2:
             return Step(replace(region, town=word), end, is_sure=False)
+    return None
+
+
+def _town_of_city(text: str, start: int, region: Region, hint: Region) -> Step | None:
+    """A town that is named with its suffix and without its county, where one county alone of the city has such a town."""
+    city = region.city or hint.city
+    for end in range(min(len(text), start + 5), start + 1, -1):
+        suffix = _TOWN.match(text, end)
+        if not suffix or len(text) - suffix.end() < 2:
+            continue
+        counties = [county for county in counties_of(city) if f" {text[start:end]} " in tables().towns.get(county, "")]
+        if len(counties) == 1:
+            return Step(replace(region_of(counties[0]), town=text[start:end]), suffix.end(), is_sure=True)
     return None

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from services.customers.collision import near_keys
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, CompanyName, decompose
-from services.customers.collision.nearness import is_short
+from services.customers.collision.nearness import SHORTEST_INSIDE, is_short, said
 from services.customers.collision.numbers import Number, parse
 from services.customers.collision.contacts import contact_of
 from services.customers.collision.reach import mail_domain_of, site_of
@@ -77,11 +77,19 @@ class Subject:
     def patterns(self) -> frozenset[Pattern]:
         """By which short forms are looked up, and by a short form those that it may stand for."""
         found = set()
-        for name in (name for name in self.names if len(name.core) >= 2):
-            found.add(Pattern("short", name.core[:2], "", seat_of(name)))
+        for name in self.names:
+            core, seat = said(name.core), seat_of(name)
+            starts = range(max(1, len(core) - SHORTEST_INSIDE + 1)) if len(core) >= 2 else range(0)
+            found |= {Pattern("short", f"{nation}{core[at : at + 2]}", "", seat) for at in starts for nation in ("", "中国")}
             if is_short_form(name):
-                found.add(Pattern("core", name.core[:2], name.core[2:], seat_of(name)))
+                found |= {Pattern("core", f"{nation}{core[:2]}", core[2:], seat) for nation in ("", "中国")}
         return frozenset(found)
+
+    @property
+    def fragments(self) -> frozenset[str]:
+        """Short forms that may stand in the middle of a name."""
+        short = (said(name.core) for name in self.names if is_short_form(name))
+        return frozenset(core for core in short if len(core) >= SHORTEST_INSIDE)
 
     @property
     def near(self) -> frozenset[int]:

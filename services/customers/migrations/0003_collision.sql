@@ -110,11 +110,15 @@ RETURNS SETOF uuid LANGUAGE sql STABLE AS $$
 $$;
 COMMENT ON FUNCTION find_pattern IS 'Who is filed under a key that begins like this and holds the rest in its order, where the places agree.';
 
+CREATE FUNCTION grams_of(plain text) RETURNS text[] LANGUAGE sql IMMUTABLE
+    AS $$ SELECT array_agg(DISTINCT substr(plain, at, 2)) FROM generate_series(1, length(plain) - 1) AS at $$;
+COMMENT ON FUNCTION grams_of IS 'Pairs of neighbouring characters, as in customer_name.grams.';
+
 CREATE FUNCTION find_matches(
     key_subjects integer[], kinds text[], keys text[], details text[],
     near_subjects integer[], near_keys bigint[],
     pattern_subjects integer[], pattern_kinds text[], starts text[], patterns text[], pattern_details text[],
-    most integer, OUT subject integer, OUT found collision_match, OUT matched jsonb
+    fragment_subjects integer[], fragments text[], most integer, OUT subject integer, OUT found collision_match, OUT matched jsonb
 )
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = public, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -133,6 +137,13 @@ BEGIN
         SELECT a.subject, p.customer_id, NULL, 1
         FROM unnest(pattern_subjects, pattern_kinds, starts, patterns, pattern_details) AS a(subject, kind, start, pattern, detail)
         CROSS JOIN LATERAL find_pattern(a.kind, a.start, a.pattern, a.detail, most / 4) AS p(customer_id)
+        UNION ALL
+        SELECT a.subject, n.customer_id, NULL, 1
+        FROM unnest(fragment_subjects, fragments) AS a(subject, fragment)
+        CROSS JOIN LATERAL (
+            SELECT c.customer_id FROM customer_name AS c
+            WHERE c.grams @> grams_of(a.fragment) AND strpos(c.normalised, a.fragment) > 0 LIMIT most / 4
+        ) AS n
     ), met AS (
         SELECT h.subject_no, h.id, coalesce(jsonb_agg(DISTINCT h.key) FILTER (WHERE h.key IS NOT NULL), '[]') AS keys,
                row_number() OVER (PARTITION BY h.subject_no ORDER BY min(h.rank)) AS place
@@ -160,7 +171,7 @@ COMMENT ON FUNCTION find_by_fragment IS
     'Customers of any agency whose name has a fragment; hits counts them, to counted + 1 at most. Of a fragment that tens of
     thousands have the index gives some at random.';
 
-REVOKE EXECUTE ON FUNCTION matches_of, find_key, find_pattern FROM PUBLIC, :app;
+REVOKE EXECUTE ON FUNCTION matches_of, find_key, find_pattern, grams_of FROM PUBLIC, :app;
 
 CREATE FUNCTION oldest_normaliser() RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
     AS 'SELECT min(normaliser) FROM customer WHERE normaliser > 0';
