@@ -22,6 +22,7 @@ from services.contracts.base import (
     View,
     command,
     query,
+    refuse_the_invisible,
 )
 
 ShownPhone = Annotated[str, Personal()]
@@ -134,6 +135,37 @@ class CollisionCheck(View):
     hits: list[Hit]
     verdict: Verdict
     name_parts: NameParts | None = None
+
+
+# --- the same, while somebody types
+
+
+Typed = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(refuse_the_invisible)]
+TypedNumber = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(refuse_the_invisible), Personal()
+]
+
+
+class SuggestCollisions(Query):
+    """`CheckCollision` while somebody types: what is empty, too short or unreadable as yet is no error and not searched."""
+
+    name: Typed | None = None
+    phone: TypedNumber | None = None
+    fax: TypedNumber | None = None
+    credit_code: TypedNumber | None = None
+    province: Typed | None = None
+    city: Typed | None = None
+
+
+class CollisionSuggestions(View):
+    """`fields` counts what each field has found that can be searched already; `hits` the most telling first, 10 at most.
+
+    `verdict` is the one of the full check for these fields, and null where none of them can be searched.
+    """
+
+    fields: dict[Literal["name", "phone", "fax", "credit_code"], FieldHits]
+    hits: list[Hit]
+    verdict: Verdict | None = None
 
 
 # --- entering
@@ -436,6 +468,7 @@ class EntryAttemptView(View):
 
 
 CHECK_COLLISION = query("customers.check_collision", CheckCollision, CollisionCheck, "collision:check")
+SUGGEST_COLLISIONS = query("customers.suggest_collisions", SuggestCollisions, CollisionSuggestions, "collision:check")
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")
 ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:manage")
 UPDATE_CUSTOMER = command("customers.update_customer", UpdateCustomer, CustomerView, "customer:update")

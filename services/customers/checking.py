@@ -13,6 +13,7 @@ from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import Match, Viewpoint, judge, parts_of
 
 FIELDS = ("name", "phone", "fax", "credit_code")
+SUGGESTED = 10
 
 
 def check(connection: Connection, query: contract.CheckCollision, viewpoint: Viewpoint) -> contract.CollisionCheck:
@@ -52,6 +53,33 @@ def subject_of_query(query: contract.CheckCollision) -> Subject:
         if field in given and not found:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "cannot be read"}])
     return subject
+
+
+def suggest(
+    connection: Connection, query: contract.SuggestCollisions, viewpoint: Viewpoint
+) -> contract.CollisionSuggestions:
+    """The check of what can be searched already."""
+    searched = searched_already(query)
+    if searched is None:
+        return contract.CollisionSuggestions(fields={}, hits=[])
+    found = check(connection, searched, viewpoint)
+    return contract.CollisionSuggestions(fields=found.fields, hits=found.hits[:SUGGESTED], verdict=found.verdict)
+
+
+def searched_already(query: contract.SuggestCollisions) -> contract.CheckCollision | None:
+    """What the check would not refuse; None when that is nothing."""
+    typed = query.model_dump(exclude_defaults=True)
+    subject = subject_of([], **{field: text for field, text in typed.items() if field != "name"})
+    readable = {
+        "name": len(fragment_of(typed.get("name", ""))) >= matching.SHORTEST_FRAGMENT,
+        "phone": subject.phones,
+        "fax": subject.faxes,
+        "credit_code": subject.credit_codes,
+    }
+    searched = {field: text for field, text in typed.items() if text and readable.get(field, True)}
+    if not searched.keys() & readable.keys():
+        return None
+    return contract.CheckCollision.model_construct(**searched)  # not judged anew: ⑪0 is a number, and shorter than they are
 
 
 def count(matches: dict[UUID, Match], field: str) -> int:
