@@ -55,9 +55,7 @@ def subject_of_query(query: contract.CheckCollision) -> Subject:
     return subject
 
 
-def suggest(
-    connection: Connection, query: contract.SuggestCollisions, viewpoint: Viewpoint
-) -> contract.CollisionSuggestions:
+def suggest(connection: Connection, query: contract.SuggestCollisions, viewpoint: Viewpoint) -> contract.CollisionSuggestions:
     """The check of what can be searched already."""
     searched = searched_already(query)
     if searched is None:
