@@ -3,12 +3,17 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from bench import backlog, path
+from bench import backlog, collision, path
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
+
+RUNS: dict[type, Callable[[Any], None]] = {path.Wish: path.run, backlog.Wish: backlog.run, collision.Wish: collision.run}
 
 
 def main(words: list[str]) -> int:
@@ -17,14 +22,14 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGALRM, too_long)
     signal.setitimer(signal.ITIMER_REAL, wish.limit)
     try:
-        backlog.run(wish) if isinstance(wish, backlog.Wish) else path.run(wish)
+        RUNS[type(wish)](wish)
     except (NotMeasured, CannotStart, BrokerDied, FileNotFoundError) as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
     return 0
 
 
-def parse(words: list[str]) -> path.Wish | backlog.Wish:
+def parse(words: list[str]) -> Any:
     parser = argparse.ArgumentParser(prog="bench")
     benches = parser.add_subparsers(required=True, dest="bench")
     along = benches.add_parser("path", help=path.__doc__)
@@ -37,7 +42,12 @@ def parse(words: list[str]) -> path.Wish | backlog.Wish:
     behind.add_argument("--events", type=events, default=6000, help="told while a consumer is away")
     behind.add_argument("--broker", choices=("embedded", "rabbitmq"), default="embedded")
     behind.add_argument("--json-only", action="store_true", help="print the last line alone")
+    judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for file in ("corpus", "queries", "out"):
+        judged.add_argument(f"--{file}", type=Path, required=True)
     given = parser.parse_args(words)
+    if given.bench == "collision":
+        return collision.Wish(given.corpus, given.queries, given.out)
     if given.bench == "backlog":
         return backlog.Wish(given.events, given.broker, given.json_only)
     return path.Wish(given.seconds, given.clients, given.broker, given.rounds, given.json_only)

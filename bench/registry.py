@@ -76,7 +76,7 @@ def fill(admin_url: str, rows: Iterable[Row]) -> int:
                 count += loaded
         admin.execute(INDEX)
         for table in TIDY:
-            admin.execute(f"VACUUM (ANALYZE) {table}")  # noqa: S608 constants
+            admin.execute(f"VACUUM (ANALYZE) {table}")
     return count
 
 
@@ -100,7 +100,7 @@ def load(rows: Sequence[Row]) -> int:
         write(row, lines)
     with _connection.transaction(), _connection.cursor() as cursor:
         for table, columns in COPIES.items():
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:  # noqa: S608 constants
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 copy.write(as_text(lines[table]))
     return len(rows)
 

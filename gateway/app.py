@@ -21,6 +21,7 @@ from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
 from gateway.tokens import OneTimeCodes
+from gateway.typists import Typing
 from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
@@ -56,6 +57,7 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         await backend.rpc.stop()
 
     app = _bare("Qudao", backend, lifespan=connected)
+    app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
     for router in (customers.router, activities.router, rules.router, identity.router):
         _add(app, router)
     if settings.docs:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.disconnects import ClientGone
 from gateway.problems import BodyTooLarge, BodyTooSlow, MalformedBody, UnsupportedMediaType, problem
 from services.contracts.errors import QudaoError
 
@@ -55,10 +56,6 @@ class Bodies:
                         return bytes(body)
         except TimeoutError:
             raise BodyTooSlow() from None
-
-
-class ClientGone(Exception):
-    """The client went away before its request was complete."""
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

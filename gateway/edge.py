@@ -7,7 +7,7 @@ import uuid
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import metrics
+from gateway import disconnects, metrics
 from gateway.problems import incident
 from services.plumbing.logs import request_id
 
@@ -25,7 +25,6 @@ UNLESS_SET = [(b"content-security-policy", CSP), (b"cache-control", b"no-store")
 HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 UNMATCHED = "(none)"
 PROBES = frozenset({"/healthz", "/readyz"})  # asked all the time, by machines
-CLIENT_GONE = 499  # no answer was begun
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
@@ -59,7 +58,7 @@ class Edge:
             if not status:  # FastAPI raises again what it has answered and logged
                 await incident(error)(scope, receive, answer)
         finally:
-            _record(scope, status or CLIENT_GONE, time.perf_counter() - began)
+            _record(scope, status or disconnects.STATUS, time.perf_counter() - began)
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

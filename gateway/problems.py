@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway import disconnects
 from services.contracts.customers import Email
 from services.contracts.errors import InternalError, InvalidRequest, NotFound, QudaoError
 from services.contracts.identity import LOGIN_RULE, Login
@@ -184,6 +185,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(QudaoError, _on_declared)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(disconnects.ClientGone, _on_gone)
     app.add_exception_handler(Exception, _on_unforeseen)
 
 
@@ -209,6 +211,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
         case 400:
             return problem(MalformedBody())
     return incident(error)
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=disconnects.STATUS)
 
 
 async def _on_unforeseen(request: Request, error: Exception) -> Response:

@@ -161,9 +161,11 @@ class RpcClient:
         }
         if command_id is not None:
             headers["nameko.command_id"] = command_id
-        outcome = "ok"
+        outcome = "given-up"  # by whoever asked
         try:
-            return _read(operation, await self._exchange(operation, message, headers, deadline - time.time()))
+            answer = _read(operation, await self._exchange(operation, message, headers, deadline - time.time()))
+            outcome = "ok"
+            return answer
         except QudaoError as error:
             outcome = error.slug()
             raise

@@ -12,4 +12,7 @@ class GatewaySettings(SharedSettings):
     health_port: int | None = None
     max_pending_calls: int = Field(default=1_000, description="RPC calls under way; more are refused at once with 503")
     answer_target: float = Field(default=1.0, gt=0, description="seconds; when most answers take longer, fewer are let in")
+    typing_per_second: float = Field(default=10, gt=0, description="as-you-type checks of one user, in the long run; then 429")
+    typing_burst: int = Field(default=20, ge=1, description="as-you-type checks of one user, at once")
+    typing_timeout: float = Field(default=2.0, gt=0, description="seconds after which an as-you-type check is given up")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")

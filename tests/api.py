@@ -89,6 +89,10 @@ class Client:
         """What the collision check tells."""
         return self.post("/v1/collision-checks", criteria, status=200)
 
+    def suggest(self, **criteria: str) -> Any:
+        """What the check tells while somebody types."""
+        return self.post("/v1/collision-checks/as-you-type", criteria, status=200)
+
     def enter(self, name: str, **fields: Any) -> httpx.Response:
         return self.request("POST", "/v1/customers", {"name": name, **fields})
 

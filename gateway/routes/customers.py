@@ -6,10 +6,13 @@ from uuid import UUID
 from fastapi import Query, Response
 
 from gateway.caller import Reader, Writer
+from gateway.limits import TooManyRequests
 from gateway.openapi import Responses, reading, writing
 from gateway.paging import LINK, Pages
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import PREFIX, make_router
+from gateway.superseding import Superseded
+from gateway.typists import Typist
 from gateway.versions import ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts import customers as contract
 from services.contracts.base import Command, Line, Moment, Page, PageQuery
@@ -73,6 +76,16 @@ NOT_MODIFIED: Responses = {304: {"description": "It is still in the version of I
 )
 async def check_collision(body: contract.CheckCollision, caller: Reader) -> contract.CollisionCheck:
     return await caller.ask(contract.CHECK_COLLISION, body)
+
+
+@router.post(
+    "/collision-checks/as-you-type",
+    summary="Search at every key stroke, before all is typed",
+    description="Changes nothing. Ends the question that the same session (and `Typing-Id`) still has in work.",
+    responses=reading(Superseded, TooManyRequests),
+)
+async def suggest_collisions(body: contract.SuggestCollisions, typist: Typist) -> contract.CollisionSuggestions:
+    return await typist.ask(contract.SUGGEST_COLLISIONS, body)
 
 
 @router.post(

@@ -23,10 +23,13 @@ from services.contracts.base import (
     View,
     command,
     query,
+    refuse_the_invisible,
 )
 
 ShownPhone = Annotated[str, Personal()]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^@\s]{1,100}@[^@\s]{1,100}$"), Personal()]
+
+
 def refuse_other_schemes(address: str) -> str:
     """An address that somebody will click on: `javascript:` and the like have no place in it."""
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d)", address)
@@ -181,7 +184,8 @@ free mail and shop platforms left out. `name`: the same brand and trade in a pla
 be sure, or another county; `name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`:
 sounds alike. `name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character
 brand. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
-characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a branch. `name_fragment`: what was typed stands in the name.
+characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a branch.
+`name_fragment`: what was typed stands in the name.
 """
 Weight = Annotated[int, Field(ge=0, le=100)]
 DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
@@ -244,6 +248,37 @@ class CollisionRules(Message):
         if self.review_at > self.refuse_at:
             raise ValueError("review_at must not be above refuse_at")
         return self
+
+
+# --- the same, while somebody types
+
+
+Typed = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(refuse_the_invisible)]
+TypedNumber = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(refuse_the_invisible), Personal()
+]
+
+
+class SuggestCollisions(Query):
+    """`CheckCollision` while somebody types: what is empty, too short or unreadable as yet is no error and not searched."""
+
+    name: Typed | None = None
+    phone: TypedNumber | None = None
+    fax: TypedNumber | None = None
+    credit_code: TypedNumber | None = None
+    province: Typed | None = None
+    city: Typed | None = None
+
+
+class CollisionSuggestions(View):
+    """`fields` counts what each field has found that can be searched already; `hits` the most telling first, 10 at most.
+
+    `verdict` is the one of the full check for these fields, and null where none of them can be searched.
+    """
+
+    fields: dict[SearchedField, FieldHits]
+    hits: list[Hit]
+    verdict: Verdict | None = None
 
 
 # --- entering
@@ -546,6 +581,7 @@ class EntryAttemptView(View):
 
 
 CHECK_COLLISION = query("customers.check_collision", CheckCollision, CollisionCheck, "collision:check")
+SUGGEST_COLLISIONS = query("customers.suggest_collisions", SuggestCollisions, CollisionSuggestions, "collision:check")
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")
 ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:manage")
 UPDATE_CUSTOMER = command("customers.update_customer", UpdateCustomer, CustomerView, "customer:update")

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from services.contracts import customers as contract
 from services.contracts.errors import InvalidRequest
 from services.customers import criteria, entry, filing, matching
-from services.customers.collision.keys import fragment_of
 from services.customers.collision.evidence import Match
+from services.customers.collision.keys import fragment_of
 from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import Viewpoint, judge, parts_of
 
 FIELDS = ("name", "phone", "fax", "credit_code", "website", "email")
 TYPED = (*FIELDS, "contact_person")
+SUGGESTED = 10
 
 
 def check(connection: Connection, query: contract.CheckCollision, viewpoint: Viewpoint) -> contract.CollisionCheck:
@@ -23,9 +24,7 @@ def check(connection: Connection, query: contract.CheckCollision, viewpoint: Vie
     rules = criteria.in_force(connection).rules
     matches = {found.known.id: found for found in matching.find(connection, subject, rules)}
     is_more = len(matches) >= matching.MOST_MATCHES
-    fields = {
-        field: contract.FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)
-    }
+    fields = {field: contract.FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}
     if query.name:
         listed, hits = matching.find_by_fragment(connection, query.name)
         for found in listed:
@@ -56,6 +55,31 @@ def subject_of_query(query: contract.CheckCollision, oldest: int) -> Subject:
         if field in given and not found:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "cannot be read"}])
     return subject
+
+
+def suggest(connection: Connection, query: contract.SuggestCollisions, viewpoint: Viewpoint) -> contract.CollisionSuggestions:
+    """The check of what can be searched already."""
+    searched = searched_already(query)
+    if searched is None:
+        return contract.CollisionSuggestions(fields={}, hits=[])
+    found = check(connection, searched, viewpoint)
+    return contract.CollisionSuggestions(fields=found.fields, hits=found.hits[:SUGGESTED], verdict=found.verdict)
+
+
+def searched_already(query: contract.SuggestCollisions) -> contract.CheckCollision | None:
+    """What the check would not refuse; None when that is nothing."""
+    typed = query.model_dump(exclude_defaults=True)
+    subject = subject_of([], **{field: text for field, text in typed.items() if field != "name"})
+    readable = {
+        "name": len(fragment_of(typed.get("name", ""))) >= matching.SHORTEST_FRAGMENT,
+        "phone": subject.phones,
+        "fax": subject.faxes,
+        "credit_code": subject.credit_codes,
+    }
+    searched = {field: text for field, text in typed.items() if text and readable.get(field, True)}
+    if not searched.keys() & readable.keys():
+        return None
+    return contract.CheckCollision.model_construct(**searched)  # not judged anew: ⑪0 is a number, and shorter than they are
 
 
 def count(matches: dict[UUID, Match], field: str) -> int:

@@ -9,10 +9,10 @@ from services.contracts import customers as contract
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
 from services.customers import criteria, filing, matching, queries
+from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
 from services.customers.collision.numbers import parse
-from services.customers.collision.evidence import Match, telling
 from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import Viewpoint, hit, judge, ref_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
@@ -36,7 +36,10 @@ def viewpoint_of(call: Call) -> Viewpoint:
 
 
 def subject_of_fields(fields: contract.CustomerFields, oldest: int) -> Subject:
-    """`oldest`: by whose rules customers are still filed. Raises InvalidRequest for a credit code that is none, and for a name that names nobody."""
+    """`oldest`: by whose rules customers are still filed.
+
+    Raises InvalidRequest for a credit code that is none, and for a name that names nobody.
+    """
     if fields.credit_code and not parse_credit_code(fields.credit_code):
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
     subject = subject_of(
@@ -164,9 +167,7 @@ def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
     return [(name, "licence"), *((alias, "alias") for alias in dict.fromkeys(aliases) if alias != name)]
 
 
-def bind(
-    work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer
-) -> contract.EntryOutcome:
+def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> contract.EntryOutcome:
     """What was typed is kept with the customer that it turned out to be."""
     keep_typed(work, call, command, subject, customer)
     customer.version += 1
@@ -174,9 +175,7 @@ def bind(
     work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
     note_attempt(work, call, command, "bound_to_yours", customer.id, None)
     work.audit(customer.id, new={"outcome": "bound_to_yours", "typed_name": command.name})
-    return work.answer(
-        contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version)
-    )
+    return work.answer(contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version))
 
 
 def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> None:

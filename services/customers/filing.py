@@ -82,8 +82,8 @@ LOOK_AGAIN = 30.0
 class Versions:
     """The oldest version by which a customer is filed, looked up every half minute at most.
 
-    Its keys are searched and locked as well, until the last customer is filed by the present one. A replica of an older release may
-    file by its own rules for as long as it runs, so the answer is never taken for final.
+    Its keys are searched and locked as well, until the last customer is filed by the present one. A replica of an older release
+    may file by its own rules for as long as it runs, so the answer is never taken for final.
     """
 
     def __init__(self) -> None:

@@ -99,9 +99,7 @@ class Ownership(Base):
         Index("ownership_owner", "owner_id", "held_from", postgresql_where=text("owner_id IS NOT NULL")),
     )
 
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customer.id", name="ownership_customer_id_fkey"), primary_key=True
-    )
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id", name="ownership_customer_id_fkey"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
     owner_id: Mapped[UUID | None]

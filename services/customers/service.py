@@ -35,6 +35,11 @@ class CustomersService(DirectoryService):
         with call.reading_rows() as connection:
             return checking.check(connection, query, entry.viewpoint_of(call))
 
+    @serves(contract.SUGGEST_COLLISIONS)
+    def suggest_collisions(self, query: contract.SuggestCollisions, call: Call) -> contract.CollisionSuggestions:
+        with call.reading_rows() as connection:
+            return checking.suggest(connection, query, entry.viewpoint_of(call))
+
     @serves(contract.ENTER_CUSTOMER)
     def enter_customer(self, command: contract.EnterCustomer, call: Call) -> contract.EntryOutcome:
         subject = entry.subject_of_fields(command, self.oldest(call))

@@ -1,5 +1,6 @@
 """May I enter this customer, or does it belong to somebody? Cases 1 to 7 of the main job, over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -83,6 +84,56 @@ def test_a_check_changes_nothing(team: Team) -> None:
     for _ in range(2):
         assert told(team.rep.check(name=name)) == ("free", None)
     assert team.rep.entered(name)
+
+
+# --- the check while somebody types
+
+
+def test_hits_come_while_a_name_is_typed(team: Team) -> None:
+    own = brand()
+    customer = team.rep.entered(f"扬州{own}印花厂")
+
+    first, *further = [team.rep.suggest(name=f"{own}印花厂"[:length]) for length in range(1, 8)]
+
+    assert (first["fields"], first["hits"], first["verdict"]) == ({}, [], None)
+    for suggestions in further:
+        assert suggestions["fields"]["name"]["hits"] >= 1
+        assert customer in {hit["customer_id"] for hit in suggestions["hits"]}
+    assert further[-1]["verdict"] == team.rep.check(name=f"{own}印花厂")["verdict"]
+
+
+def test_a_number_counts_once_it_can_be_read(team: Team) -> None:
+    own, number = brand(), digits()
+    team.colleague.entered(f"扬州{own}印花厂", phone=f"0514-{number}")
+    for begun in ("0", "05", "0514", "0514-"):
+        assert hits(team.rep.suggest(name=own, phone=begun)) == {"name": 1}
+
+    suggestions = team.rep.suggest(name=own, phone=f"0514-{number}")
+
+    assert hits(suggestions) == {"name": 1, "phone": 1}
+    assert told(suggestions) == ("refused", "held_by_colleague")
+
+
+def test_while_somebody_types_ten_hits_are_shown_and_all_counted(team: Team) -> None:
+    own = brand(3)
+    for _ in range(11):
+        team.rep.entered(f"扬州{brand(2)}{own}机械厂")
+
+    suggestions = team.rep.suggest(name=own)
+
+    assert (len(suggestions["hits"]), hits(suggestions)) == (10, {"name": 11})
+
+
+def test_nobody_types_as_fast_as_a_flood(headquarters: Headquarters) -> None:
+    """Each gateway counts for itself."""
+    rep = headquarters.person()
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda _: rep.request("POST", "/v1/collision-checks/as-you-type", {}), range(300)))
+
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+    assert {answer.status_code for answer in answers} <= {200, 409, 429}
 
 
 # --- 2: numbers

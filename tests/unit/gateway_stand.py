@@ -125,6 +125,13 @@ class StandIns:
         items = [{"id": str(UUID(int=n)), "name": f"{n}", "is_headquarters": False} for n in range(start, min(start + limit, 5))]
         return {"items": items, "next_cursor": str(start + limit) if start + limit < 5 else None}
 
+    async def suggest_collisions(self, message: dict[str, Any]) -> Any:
+        """Carries the request in the words of its verdict; never answers those whose name is `wait`."""
+        told = json.dumps(self.seen)
+        if message.get("name") == "wait":
+            await asyncio.Event().wait()
+        return {"fields": {}, "hits": [], "verdict": {"verdict": "free", "message": told}}
+
     async def enter_customer(self, message: dict[str, Any]) -> Any:
         """Those with `turns` in their names take turns of 20 ms: fifty a second."""
         if "turns" in message["name"]:

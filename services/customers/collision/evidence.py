@@ -31,7 +31,11 @@ OF_RELATION: dict[Relation, Criterion] = {
     "other_city": "name_elsewhere",
     "other_province": "name_elsewhere",
 }
-OF_COMPARISON: dict[Comparison, Criterion] = {"same": "line", "unknown_area": "line_unknown_area", "other_area": "line_other_area"}
+OF_COMPARISON: dict[Comparison, Criterion] = {
+    "same": "line",
+    "unknown_area": "line_unknown_area",
+    "other_area": "line_other_area",
+}
 PLACES: dict[Relation, str] = {
     "same": "in the same place",
     "unknown": "and nothing says that they are in different places",
@@ -104,7 +108,9 @@ def match(
         *_by_shared(subject.credit_codes, "code", "credit_code", "credit_code", "the same credit code", known, rules),
         *_by_numbers(subject, known, rules, crowded),
         *_by_shared(subject.sites, "site", "website", "website", "the same website {}", known, rules, crowded),
-        *_by_shared(subject.mails, "mail", "mail_domain", "email", "e-mail addresses of the same domain {}", known, rules, crowded),
+        *_by_shared(
+            subject.mails, "mail", "mail_domain", "email", "e-mail addresses of the same domain {}", known, rules, crowded
+        ),
         *_by_names(subject, known, rules),
     ]
     found.sort(key=lambda item: -item.weight)
@@ -157,9 +163,7 @@ def _weight(criterion: Criterion, key: tuple[str, str], rules: CollisionRules, c
     return min(CROWDED, weight) if key in crowded else weight
 
 
-def _by_numbers(
-    subject: Subject, known: Known, rules: CollisionRules, crowded: Set[tuple[str, str]]
-) -> Iterator[Evidence]:
+def _by_numbers(subject: Subject, known: Known, rules: CollisionRules, crowded: Set[tuple[str, str]]) -> Iterator[Evidence]:
     theirs = [key for key in known.matched if key.kind == "number"]
     fields: tuple[tuple[MatchedField, tuple[Number, ...]], ...] = (("phone", subject.phones), ("fax", subject.faxes))
     for field, numbers in fields:

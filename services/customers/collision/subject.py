@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from services.customers.collision import near_keys
+from services.customers.collision.contacts import contact_of
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, CompanyName, decompose
 from services.customers.collision.nearness import SHORTEST_INSIDE, is_short, said
 from services.customers.collision.numbers import Number, parse
-from services.customers.collision.contacts import contact_of
 from services.customers.collision.reach import mail_domain_of, site_of
 
 KeyKind = Literal["core", "brand", "short", "number", "code", "site", "mail", "contact"]
@@ -165,9 +165,7 @@ def _present(value: str | None) -> tuple[str, ...]:
     return (value,) if value else ()
 
 
-def names_of(
-    names: Iterable[str], province: str | None, city: str | None, version: int = VERSION
-) -> tuple[CompanyName, ...]:
+def names_of(names: Iterable[str], province: str | None, city: str | None, version: int = VERSION) -> tuple[CompanyName, ...]:
     """Names taken apart, with those that stand in them as former ones (原…)."""
     read = [decompose(name, province, city, version) for name in names]
     return (*read, *(decompose(former, province, city, version) for name in read for former in name.former))
