@@ -184,8 +184,8 @@ free mail and shop platforms left out. `name`: the same brand and trade in a pla
 be sure, or another county; `name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`:
 sounds alike. `name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character
 brand. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
-characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a branch.
-`name_fragment`: what was typed stands in the name.
+characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a
+branch. `name_fragment`: what was typed stands in the name.
 """
 Weight = Annotated[int, Field(ge=0, le=100)]
 DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
@@ -217,8 +217,8 @@ DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
 class CollisionRules(Message):
     """Headquarters' setting: what each criterion weighs, and what comes of it.
 
-    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are 84.
-    A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
+    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are
+    84. A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
     """
 
     weights: dict[Criterion, Weight] = Field(default=DEFAULT_WEIGHTS, validate_default=True)
