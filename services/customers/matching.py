@@ -121,8 +121,8 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
 
 
 def telling_part(fragment: str) -> str:
-    """What of a long fragment is looked up in the index: its end without the legal form. The grams of 有限公司 and of a city, which
-    hundreds of thousands have, cost time and tell nothing; the whole fragment is compared with what is left."""
+    """What of a long fragment is looked up in the index: its end without the legal form. The grams of 有限公司 and of a city,
+    which hundreds of thousands have, cost time and tell nothing; the whole fragment is compared with what is left."""
     part = strip_form(fragment, VERSION)[0][-LOOKED_UP:]
     return part if len(part) > SHORTEST_FRAGMENT else fragment
 

@@ -31,7 +31,7 @@ _GONE_WORDS = """
 _GONE = frozenset(_GONE_WORDS.split())
 _FORMER = re.compile("(?:原名?|曾用名|旧称)(.{2,})")
 _OUTLET = "商场"
-"""Behind a company's name without a word of its own: its shop, at its address; 门市部 and the like have been others' too often."""
+"""Behind a company's name without a word of its own: its shop, at its address. 门市部 and the like are others' too often."""
 _NATIONS = frozenset({"中国", "香港", "澳门", "台湾", "中华人民共和国"})
 # "co" and the like only as words of their own: Cisco keeps its end
 _LATIN_WORD = re.compile(r"(?<=[\s.,])(?:co|ag|sa|bv|nv|kg|oy|ab)\.?\s*$")
@@ -54,8 +54,8 @@ class CompanyName:
     core: str
     """Brand and trade. Never empty unless the name has no letter or digit."""
     other_cores: tuple[str, ...] = ()
-    """The core with a doubtful place left in it: 南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区; and with the
-    words of its trade in a fixed order."""
+    """The core with a doubtful place left in it (南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区), and with
+    the words of its trade in a fixed order."""
     former: tuple[str, ...] = ()
     """Earlier names given in brackets (原…), normalised."""
 
@@ -176,8 +176,8 @@ def _read(parent: str, start: int, region: Region, version: int) -> _Stem:
 
 
 def _reordered(stem: _Stem) -> list[str]:
-    """The core with the words of its trade in a fixed order: 东方投资担保 is 东方担保投资. Of a million registered names fewer than
-    a dozen have such a twin in their city."""
+    """The core with the words of its trade in a fixed order: 东方投资担保 is 东方担保投资. Of a million registered names fewer
+    than a dozen have such a twin in their city."""
     words = trade_words(stem.trade, 2) if stem.brand else []
     core = stem.brand + "".join(sorted(words))
     return [core] if len(words) > 1 and core != stem.core else []
