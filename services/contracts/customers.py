@@ -185,9 +185,9 @@ Criterion = Literal[
 free mail and shop platforms left out.
 
 `name`: the same brand and trade in a place that agrees; `name_unsure`: too little said to be sure, or another county;
-`name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`: sounds alike.
-`name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character brand, and the trade
-is short. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
+`name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`: it sounds alike.
+`name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character brand, and the
+trade is short. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
 characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `name_restructured`: the
 same trade and place, one has a brand and limited liability, the other neither. `branch`: one is a branch of the other;
 `branch_word`: branches of one company, one says more. `name_fragment`: what was typed stands in the name.

@@ -54,8 +54,8 @@ class CompanyName:
     core: str
     """Brand and trade. Never empty unless the name has no letter or digit."""
     other_cores: tuple[str, ...] = ()
-    """The core with a doubtful place left in it (南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区), and with
-    the words of its trade in a fixed order."""
+    """The core with a doubtful place left in it (南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区), and
+    with the words of its trade in a fixed order."""
     former: tuple[str, ...] = ()
     """Earlier names given in brackets (原…), normalised."""
 
