@@ -11,9 +11,9 @@ import pytest
 
 from faults.__main__ import table
 from faults.campaign import FAULTS
-from faults.databases import MayNotMount, on_a_small_disk
 from faults.ledger import Cast, Entry, Ledger
 from faults.reckoning import reckon
+from faults.small_disk import MayNotMount, on_a_small_disk
 from faults.system import System
 from faults.trial import BRIEF, Fault, Limits, Result, Trial
 from tests.brokers import make_broker
