@@ -17,6 +17,7 @@ from faults.small_disk import MayNotMount, on_a_small_disk
 from faults.system import System
 from faults.trial import BRIEF, Fault, Limits, Result, Trial
 from tests.brokers import make_broker
+from tests.homes import made_home
 
 SEED = 4
 REPLICAS = {"customers": 2, "gateway": 2}
@@ -45,7 +46,8 @@ def world(disk: tuple[Path, bool]) -> Iterator[tuple[System, Cast]]:
 
 @pytest.fixture(scope="module")
 def embedded_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Cast]]:
-    with System(tmp_path_factory.mktemp("faults-embedded") / "system", broker="embedded", replicas={}, env=OFTEN) as system:
+    home = made_home(tmp_path_factory, "faults-embedded").parent
+    with System(home, broker="embedded", replicas={}, env=OFTEN) as system:
         yield system, Cast.assemble(system.stack.url, system.stack.setup_secret, reps=3)
 
 
