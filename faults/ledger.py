@@ -159,7 +159,7 @@ class Ledger:
         finally:
             entry.seconds = max(entry.seconds, time.monotonic() - began)
         entry.answers.append(answer.status_code)
-        told = answer.json() if answer.content else {}
+        told = body_of(answer)
         entry.outcome = outcome_of(answer.status_code, told)
         if entry.outcome != "unknown":
             entry.answer = told
@@ -251,6 +251,12 @@ class Ledger:
         return max((after - before for before, after in itertools.pairwise(moments)), default=0.0)
 
 
+def body_of(answer: httpx.Response) -> dict[str, Any]:
+    """Nothing where there is none, or it is not ours: a server that is in trouble may answer in plain words."""
+    is_json = "json" in answer.headers.get("Content-Type", "")
+    return dict(answer.json()) if is_json and answer.content else {}
+
+
 def outcome_of(status: int, told: dict[str, Any]) -> Outcome:
     if status < 300:
         return "accepted"
@@ -263,6 +269,8 @@ def oddity_of(kind: Kind, answer: httpx.Response) -> str:
     is_wrong = answer.status_code in (401, 404, 422) or (answer.status_code >= 500 and answer.status_code not in TOO_BUSY)
     if is_wrong and not is_no_longer_his:
         return f"{answer.status_code} {answer.text[:300]}"
+    if answer.content and "json" not in answer.headers.get("Content-Type", ""):
+        return f"{answer.status_code} in plain words: {answer.text[:300]}"
     if answer.status_code in (429, 503) and "Retry-After" not in answer.headers:
         return f"{answer.status_code} without Retry-After"
     return ""
