@@ -209,6 +209,11 @@ class RpcClient:
             raise ServiceUnavailable(service=operation.service, retry_after=BUSY_RETRY_AFTER) from None  # its queue is full
         except (TimeoutError, *LOST):
             raise _no_answer(operation) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise _no_answer(operation) from None  # not we: the confirm, by a connection that came to an end
         finally:
             self._pending.pop(correlation_id, None)
 
