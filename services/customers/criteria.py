@@ -39,8 +39,14 @@ def in_force(connection: Connection | Session) -> InForce:
 def _read(version: int, rules: dict[str, Any]) -> CollisionRules:
     if version not in _parsed:
         _parsed.clear()
-        _parsed[version] = CollisionRules.model_validate(rules)
+        _parsed[version] = known_part(rules)
     return _parsed[version]
+
+
+def known_part(rules: dict[str, Any]) -> CollisionRules:
+    """Without criteria that only a newer release knows: it may run beside this one, or have run before."""
+    weights = {criterion: weight for criterion, weight in rules["weights"].items() if criterion in DEFAULT_WEIGHTS}
+    return CollisionRules.model_validate(rules | {"weights": weights})
 
 
 # --- setting them
@@ -96,7 +102,7 @@ def list_versions(connection: Connection, before: int | None, limit: int) -> Pag
 
 
 def version_view(row: Row[Any]) -> contract.RulesVersionView:
-    return contract.RulesVersionView.model_validate(row, from_attributes=True)
+    return contract.RulesVersionView.model_validate({**row._mapping, "rules": known_part(row.rules)})
 
 
 def criteria_of(rules: CollisionRules) -> list[contract.CriterionView]:

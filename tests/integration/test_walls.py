@@ -95,6 +95,21 @@ def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, r
             app.execute("SELECT * FROM matches_of(ARRAY[]::uuid[])")
 
 
+def test_keys_that_many_share_are_told_to_nobody_who_stands_in_for_one_agency(stack: Stack, rivals: list[Client]) -> None:
+    own = f"扬州{unique('墙')}印花厂"
+    website = f"{unique('w')}.com"
+    for name in (own, f"南京{unique('墙')}机械厂"):
+        answer = rivals[0].request("POST", "/v1/customers", {"name": name, "website": website})
+        if answer.status_code == 409:
+            seen = [hit["ref"] for hit in answer.json()["hits"]]
+            rivals[0].post("/v1/customers", {"name": name, "website": website, "confirmation": {"seen": seen, "reason": "x"}})
+    with psycopg.connect(stack.database_url("customers")) as app:
+        app.execute("SELECT set_config('qudao.agency', '*', false)")
+        assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall()
+        app.execute("SELECT set_config('qudao.agency', %s, false)", [rivals[0].user["agency_id"]])
+        assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall() == []
+
+
 def test_two_hundred_mixed_requests_on_shared_connections_show_nobody_the_others(rivals: list[Client]) -> None:
     expected = [{line["id"] for line in rep.get("/v1/customers?of=visible")["items"]} for rep in rivals]
     assert all(len(own) == 3 for own in expected)

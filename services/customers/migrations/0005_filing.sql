@@ -18,8 +18,10 @@ COMMENT ON FUNCTION waiting_to_be_filed IS 'As in filing_progress, without count
 CREATE FUNCTION most_shared_keys(most integer, OUT kind text, OUT key text, OUT sharers bigint)
 RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET jit = off AS $$
     SELECT k.kind, k.key, count(DISTINCT k.customer_id) AS sharers FROM collision_key AS k
-    WHERE k.kind IN ('number', 'site', 'mail', 'contact')
+    WHERE current_setting('qudao.agency') = '*' AND k.kind IN ('number', 'site', 'mail', 'contact')
     GROUP BY k.kind, k.key HAVING count(*) > 1 AND count(DISTINCT k.customer_id) > 1
     ORDER BY sharers DESC, k.kind, k.key LIMIT most
 $$;
-COMMENT ON FUNCTION most_shared_keys IS 'Numbers, websites, domains and contacts of which many customers are: the setting that lets them stop deciding is judged by it.';
+COMMENT ON FUNCTION most_shared_keys IS
+    'Numbers, websites, domains and contacts that many customers share: by it the setting is judged that lets them stop deciding.
+    Who stands in for one agency is told none: these are ways to reach people.';
