@@ -88,25 +88,23 @@ def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, r
         result = app.execute("SELECT (found).* FROM find_by_fragment('印花厂', ARRAY['印花', '花厂'], 10000, 10000)")
         assert result.description
         assert {column.name for column in result.description} == {
-            "customer_id", "name", "names", "province", "city", "agency_id", "agency_name", "owner_id", "owner_name", "pool_kind",
+            "customer_id", "name", "names", "normaliser", "province", "city", "agency_id", "agency_name", "owner_id",
+            "owner_name", "pool_kind",
         }  # fmt: skip
-        assert len({row[5] for row in result.fetchall()}) >= 2
+        assert len({row[6] for row in result.fetchall()}) >= 2
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("SELECT * FROM matches_of(ARRAY[]::uuid[])")
 
 
-def test_keys_that_many_share_are_told_to_nobody_who_stands_in_for_one_agency(stack: Stack, rivals: list[Client]) -> None:
-    own = f"扬州{unique('墙')}印花厂"
-    website = f"{unique('w')}.com"
-    for name in (own, f"南京{unique('墙')}机械厂"):
-        answer = rivals[0].request("POST", "/v1/customers", {"name": name, "website": website})
-        if answer.status_code == 409:
-            seen = [hit["ref"] for hit in answer.json()["hits"]]
-            rivals[0].post("/v1/customers", {"name": name, "website": website, "confirmation": {"seen": seen, "reason": "x"}})
+def test_keys_that_many_share_are_told_to_nobody_who_stands_in_for_one_agency(stack: Stack, headquarters: Headquarters) -> None:
+    rep, shared = headquarters.person(), {"website": f"{unique('w')}.com"}
+    rep.post("/v1/customers", {"name": f"扬州{unique('墙')}印花厂", **shared})
+    seen = [hit["ref"] for hit in rep.post("/v1/collision-checks", shared, status=200)["hits"]]
+    rep.post("/v1/customers", {"name": f"南京{unique('墙')}机械厂", **shared, "confirmation": {"seen": seen, "reason": "x"}})
     with psycopg.connect(stack.database_url("customers")) as app:
         app.execute("SELECT set_config('qudao.agency', '*', false)")
         assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall()
-        app.execute("SELECT set_config('qudao.agency', %s, false)", [rivals[0].user["agency_id"]])
+        app.execute("SELECT set_config('qudao.agency', %s, false)", [rep.user["agency_id"]])
         assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall() == []
 
 
