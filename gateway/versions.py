@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 
-STRONG_TAG = re.compile(r'"([1-9][0-9]{0,9})"')
+STRONG_TAG = re.compile(r'"(0|[1-9][0-9]{0,9})"')
 
 ETAG = {"ETag": {"description": "The version, as If-Match and If-None-Match take it.", "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Where the new thing is.", "schema": {"type": "string", "format": "uri-reference"}}}
@@ -31,7 +31,15 @@ View = TypeVar("View", bound=Versioned)
 
 
 async def expected_version(request: Request) -> int:
-    """The version in If-Match. Weak tags, lists and `*` are refused: they do not name one state."""
+    """The version in If-Match, 1 at least."""
+    version = await version_of_setting(request)
+    if version == 0:
+        raise MalformedPrecondition()
+    return version
+
+
+async def version_of_setting(request: Request) -> int:
+    """As `expected_version`, or 0 as long as nothing was set. Weak tags, lists and `*` are refused: they name no one state."""
     given = request.headers.getlist("if-match")
     if not given:
         raise PreconditionRequired()
@@ -67,4 +75,5 @@ async def entity_tags(request: Request, response: Response) -> EntityTags:
 
 
 ExpectedVersion = Annotated[int, Depends(expected_version)]
+SettingVersion = Annotated[int, Depends(version_of_setting)]
 Tags = Annotated[EntityTags, Depends(entity_tags)]

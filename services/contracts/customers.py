@@ -13,7 +13,6 @@ from services.contracts.base import (
     Line,
     Message,
     Moment,
-    Nothing,
     Page,
     PageQuery,
     Personal,
@@ -535,12 +534,6 @@ class TakenBack(View):
     is_done: bool
 
 
-class FileCustomer(Command):
-    """Files a customer under its names and numbers, as it was entered before there were collision keys."""
-
-    customer_id: UUID
-
-
 class PoolView(View):
     id: UUID
     agency_id: UUID
@@ -602,7 +595,6 @@ CLAIM_CUSTOMER = command("customers.claim_customer", ClaimCustomer, CustomerView
 ASSIGN_CUSTOMER = command("customers.assign_customer", AssignCustomer, CustomerLine, "customer:assign")
 TRANSFER_CUSTOMER = command("customers.transfer_customer", TransferCustomer, CustomerLine, "customer:transfer")
 TAKE_BACK = command("customers.take_back", TakeBack, TakenBack, "customer:reclaim")
-FILE_CUSTOMER = command("customers.file_customer", FileCustomer, Nothing, "customer:file")
 LIST_POOLS = query("customers.list_pools", PageQuery, Page[PoolView], "pool:read")
 LIST_POOL_CUSTOMERS = query("customers.list_pool_customers", ListPoolCustomers, Page[PooledCustomer], "pool:read")
 LIST_ENTRY_ATTEMPTS = query("customers.list_entry_attempts", ListEntryAttempts, Page[EntryAttemptView], "attempt:read")

@@ -237,6 +237,12 @@ class SessionForfeited(QudaoError):
 # --- of customers
 
 
+class CustomersInWork(QudaoError):
+    """Others are at work on all of these customers."""
+
+    status = 409
+
+
 class NotTheOwner(QudaoError):
     """Only the person who holds the customer may do this."""
 

@@ -13,6 +13,7 @@ Permission = Literal[
     "agency:read",
     "attempt:read",
     "collision:check",
+    "collision:configure",
     "customer:assign",
     "customer:claim",
     "customer:create",
@@ -134,6 +135,7 @@ ROLES: dict[str, Grants] = {
         **overseeing(Scope.ALL),
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
+        "collision:configure": Scope.ALL,
     },
     "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},
 }

@@ -2,6 +2,7 @@
 
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
+from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
@@ -17,6 +18,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerUpdated,
         CustomerMoved,
         EntryAttempted,
+        CollisionRulesSet,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

@@ -76,11 +76,11 @@ def file_anew(session: Session, customer: Customer, names: Sequence[Named], subj
 # --- versions of the rules by which names are taken apart
 
 OLDEST = text("SELECT oldest_normaliser()")
-LOOK_AGAIN = 30.0
+LOOK_AGAIN = 5.0
 
 
 class Versions:
-    """The oldest version by which a customer is filed, looked up every half minute at most.
+    """The oldest version by which a customer is filed, looked up every few seconds at most.
 
     Its keys are searched and locked as well, until the last customer is filed by the present one. A replica of an older release
     may file by its own rules for as long as it runs, so the answer is never taken for final.

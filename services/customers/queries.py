@@ -88,19 +88,9 @@ def lock_of_agency(session: Session, customer_id: UUID, agency_id: UUID) -> Cust
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def list_bound(session: Session, customer_id: UUID) -> Sequence[BoundEntry]:
-    return session.scalars(select(BoundEntry).where(BoundEntry.customer_id == customer_id).order_by(BoundEntry.id)).all()
-
-
 def pool_exists(session: Session | Connection, pool_id: UUID) -> bool:
     """Also beyond the wall: tells a denial from a typing error."""
     return bool(session.scalar(select(func.is_pool(pool_id))))
-
-
-def names_of(session: Session, customer_id: UUID) -> list[tuple[str, str]]:
-    """Each name with its kind, the one on the licence first."""
-    query = select(CustomerName.name, CustomerName.kind).where(CustomerName.customer_id == customer_id)
-    return [(name, kind) for name, kind in session.execute(query.order_by(CustomerName.kind.desc(), CustomerName.name))]
 
 
 def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[Any]]:
@@ -111,11 +101,6 @@ def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[An
         .join(Pool, Pool.id == Ownership.pool_id, isouter=True)
     )
     return connection.execute(query.where(Ownership.customer_id == customer_id).order_by(Ownership.number)).all()
-
-
-def list_unfiled(session: Session, most: int) -> list[UUID]:
-    """Customers from before there were collision keys."""
-    return list(session.scalars(select(Customer.id).where(Customer.normaliser == 0).order_by(Customer.id).limit(most)))
 
 
 # --- lists

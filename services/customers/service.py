@@ -1,24 +1,26 @@
 """The face of customers."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection
 from sqlalchemy.orm import Session
 
+from services.contracts import collision_rules as rules_contract
 from services.contracts import customers as contract
 from services.contracts.base import Envelope, Nothing, Page, PageQuery
 from services.contracts.errors import NotFound, OutOfScope, VersionConflict
 from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
 from services.contracts.rules import AllowanceSet
-from services.customers import checking, editing, entry, filing, moves, queries
+from services.customers import checking, criteria, editing, entry, filing, moves, preview, queries, refiling
 from services.customers.models import Customer, Pool
 from services.customers.ownership import Receivers, pool_of, put_allowance, state_of
 from services.directory.service import DirectoryService
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
+from services.plumbing.database import Constraints
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
 from services.plumbing.work import Work
@@ -26,6 +28,7 @@ from services.plumbing.work import Work
 
 class CustomersService(DirectoryService):
     name = "customers"
+    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict}
     receivers = Receivers()  # of the class, as nameko makes an object for each request
 
     # --- the check, and entering
@@ -161,21 +164,40 @@ class CustomersService(DirectoryService):
                 work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
             return work.answer(contract.TakenBack(is_done=customer is not None))
 
-    # --- filing what is not filed
+    # --- the rules of the check, and filing by those for names
+
+    @serves(rules_contract.SHOW_COLLISION_RULES)
+    def show_collision_rules(self, query: Nothing, call: Call) -> rules_contract.CollisionRulesView:
+        with call.reading_rows() as connection:
+            return criteria.show(connection, call.scope)
+
+    @serves(rules_contract.SET_COLLISION_RULES)
+    def set_collision_rules(self, command: rules_contract.SetCollisionRules, call: Call) -> rules_contract.CollisionRulesView:
+        with call.transaction() as work:
+            return criteria.set_rules(work, call, command)
+
+    @serves(rules_contract.LIST_COLLISION_RULES)
+    def list_collision_rules(self, query: PageQuery, call: Call) -> Page[rules_contract.RulesVersionView]:
+        before = paging.decode_number(query.cursor)
+        with call.reading_rows() as connection:
+            return criteria.list_versions(connection, before, query.limit)
+
+    @serves(rules_contract.PREVIEW_COLLISION_RULES)
+    def preview_collision_rules(self, query: rules_contract.PreviewCollisionRules, call: Call) -> rules_contract.CollisionPreview:
+        return preview.preview(call, query)
 
     @every(seconds=5)
-    def file_unfiled(self, chore: Chore) -> None:
-        with chore.reading() as session:
-            unfiled = queries.list_unfiled(session, most=100)
-        for customer_id in unfiled:
-            chore.ask(contract.FILE_CUSTOMER, contract.FileCustomer(customer_id=customer_id), key=f"file-{customer_id}")
+    def file_all(self, chore: Chore) -> None:
+        refiling.file_all(chore)
 
-    @serves(contract.FILE_CUSTOMER)
-    def file_customer(self, command: contract.FileCustomer, call: Call) -> Nothing:
-        with call.transaction() as work:
-            editing.file_again(work.session, queries.lock_known(work.session, command.customer_id))
-            work.audit(command.customer_id, new={"filed": True})
-            return work.answer(Nothing())
+    @serves(rules_contract.FILE_CUSTOMERS)
+    def file_customers(self, command: rules_contract.FileCustomers, call: Call) -> rules_contract.Filed:
+        return refiling.file_customers(call, command)
+
+    @serves(rules_contract.SHOW_FILING)
+    def show_filing(self, query: Nothing, call: Call) -> rules_contract.FilingProgress:
+        with call.reading_rows() as connection:
+            return refiling.show_progress(connection)
 
     # --- pools
 

@@ -17,10 +17,19 @@ INBOX = Gauge("qudao_inbox", "Events whose handler failed, by state: failed (tri
 AUDIT_UNCHAINED = Gauge("qudao_audit_unchained", "Audit rows not yet in the chain")
 LEADER = Gauge("qudao_leader", "1 in the process that leads its service: sends, sweeps, retries, chains")
 
+_OF_LEADERS = [LEADER, OUTBOX_WAITING, AUDIT_UNCHAINED]
+
+
+def gauge_of_leader(name: str, about: str) -> Gauge:
+    """Of what a service's own chore counts."""
+    gauge = Gauge(name, about)
+    _OF_LEADERS.append(gauge)
+    return gauge
+
 
 def resign() -> None:
     """What only a leader knows is not told by a former one."""
-    for gauge in (LEADER, OUTBOX_WAITING, AUDIT_UNCHAINED):
+    for gauge in _OF_LEADERS:
         gauge.set(0)
     INBOX.clear()
 

@@ -3,11 +3,15 @@
 import base64
 import binascii
 import json
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.contracts.base import Item, Page
 from services.contracts.errors import InvalidCursor
+
+Key = TypeVar("Key")
 
 
 def encode(*key: UUID | str) -> str:
@@ -17,11 +21,26 @@ def encode(*key: UUID | str) -> str:
 
 def decode_id(cursor: str | None) -> UUID | None:
     """Of a list that is sorted by id. Raises InvalidCursor."""
+    return _decode(cursor, UUID)
+
+
+def decode_number(cursor: str | None) -> int | None:
+    """Of a list that is sorted by a version, a number of nine digits at most. Raises InvalidCursor."""
+    return _decode(cursor, _number)
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError
+    return int(text)
+
+
+def _decode(cursor: str | None, read: Callable[[str], Key]) -> Key | None:
     if cursor is None:
         return None
     try:
         (text,) = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return UUID(text)
+        return read(text)
     except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
         raise InvalidCursor() from None
 

@@ -88,11 +88,24 @@ def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, r
         result = app.execute("SELECT (found).* FROM find_by_fragment('印花厂', ARRAY['印花', '花厂'], 10000, 10000)")
         assert result.description
         assert {column.name for column in result.description} == {
-            "customer_id", "name", "names", "province", "city", "agency_id", "agency_name", "owner_id", "owner_name", "pool_kind",
+            "customer_id", "name", "names", "normaliser", "province", "city", "agency_id", "agency_name", "owner_id",
+            "owner_name", "pool_kind",
         }  # fmt: skip
-        assert len({row[5] for row in result.fetchall()}) >= 2
+        assert len({row[6] for row in result.fetchall()}) >= 2
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("SELECT * FROM matches_of(ARRAY[]::uuid[])")
+
+
+def test_keys_that_many_share_are_told_to_nobody_who_stands_in_for_one_agency(stack: Stack, headquarters: Headquarters) -> None:
+    rep, shared = headquarters.person(), {"website": f"{unique('w')}.com"}
+    rep.post("/v1/customers", {"name": f"扬州{unique('墙')}印花厂", **shared})
+    seen = [hit["ref"] for hit in rep.post("/v1/collision-checks", shared, status=200)["hits"]]
+    rep.post("/v1/customers", {"name": f"南京{unique('墙')}机械厂", **shared, "confirmation": {"seen": seen, "reason": "x"}})
+    with psycopg.connect(stack.database_url("customers")) as app:
+        app.execute("SELECT set_config('qudao.agency', '*', false)")
+        assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall()
+        app.execute("SELECT set_config('qudao.agency', %s, false)", [rep.user["agency_id"]])
+        assert app.execute("SELECT * FROM most_shared_keys(20)").fetchall() == []
 
 
 def test_two_hundred_mixed_requests_on_shared_connections_show_nobody_the_others(rivals: list[Client]) -> None:
