@@ -33,7 +33,9 @@ MEANINGS: dict[Criterion, str] = {
     "name_insertion": "Names of which one has two characters more.",
     "name_start": "Names of which one begins like the other.",
     "name_short": "A short form without a legal form, and a name for which it may stand.",
-    "branch": "One is a branch of the other, or both are branches of one company.",
+    "name_restructured": "The same trade and place; one has a brand and limited liability, the other neither.",
+    "branch": "One is a branch of the other.",
+    "branch_word": "Branches of one company, of which one says more.",
     "name_fragment": "What was typed stands somewhere in the name.",
 }
 
