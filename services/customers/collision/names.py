@@ -18,8 +18,8 @@ VERSION = 2
 """Stored with each row. Raised with every change here that moves a core: keys of two versions miss each other silently.
 
 What a version has changed is asked for by its number, so that customers which are filed by an older one are still met by its
-rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 are legal forms, 家俱 is 家具, 加 at the end is 加工, a town
-is known inside its city as well.
+rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 are legal forms, 家俱 is 家具, 加 at the end is 加工, a
+town is known inside its city as well.
 """
 
 _ONE_WORD = (("家俱", "家具"), ("傢具", "家具"), ("傢俱", "家具"), ("傢私", "家私"))
@@ -64,13 +64,13 @@ class CompanyName:
     @property
     def identity(self) -> str:
         """The core with the branch: a branch is not its parent and not its sibling."""
-        return self._with_branch(self.core)
+        return self.with_branch(self.core)
 
     @property
     def other_identities(self) -> tuple[str, ...]:
-        return tuple(map(self._with_branch, self.other_cores))
+        return tuple(map(self.with_branch, self.other_cores))
 
-    def _with_branch(self, core: str) -> str:
+    def with_branch(self, core: str) -> str:
         return f"{core}/{self.branch}" if self.branch else core
 
 

@@ -19,6 +19,8 @@ SHORTEST = 3
 """Characters of a core below which one character is too much of it to be a slip."""
 SHORTEST_START = 3
 SHORTEST_INSIDE = 4
+LONGEST_SHORT = 8
+"""Characters of a core that says no legal form, beyond which it is no short form of anything."""
 _COUNTING = frozenset("0123456789一二三四五六七八九十甲乙丙丁东南西北")
 _OPEN_FORMS = ("", "股份", "集团")
 """Of a name as people say it: 华丰股份."""
@@ -64,8 +66,8 @@ def _exchange(one: CompanyName, other: CompanyName, place: int) -> Nearness | No
     ours, theirs = one.core[place], other.core[place]
     if ours in _COUNTING and theirs in _COUNTING:
         return None  # 一厂 is not 二厂
-    brand = min(len(one.brand), len(other.brand))
-    if place < brand <= SHORT_BRAND:
+    brand = max((len(name.brand) for name in (one, other) if len(name.brand) <= SHORT_BRAND), default=0)
+    if place < brand:
         return Nearness("name_brand", f"brands that differ in one of their characters: {one.brand} and {other.brand}")
     return Nearness("name_spelling", f"differ in one character, {ours} and {theirs}: {one.core} and {other.core}")
 
@@ -78,18 +80,19 @@ def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
         less, more = sorted((shorter.trade, longer.trade), key=len)
         if is_within(less, more):
             return Nearness("name_word", f"same brand {shorter.brand}, and the trade {more} says more than {less}")
-    elif not shorter.brand and not longer.brand and _goods(shorter.trade) == _goods(longer.trade):
+    elif not shorter.brand and not longer.brand and (goods_of(shorter) and goods_of(shorter) == goods_of(longer)):
         return Nearness("name_word", f"same trade but for what is done: {shorter.trade} and {longer.trade}")
     return None
 
 
-def _goods(trade: str) -> list[str]:
-    return [word for word in trade_words(trade, VERSION) if word not in ACTIVITIES]
+def goods_of(name: CompanyName) -> str:
+    """Its trade without what is done with the goods."""
+    return "".join(word for word in trade_words(name.trade, VERSION) if word not in ACTIVITIES)
 
 
 def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
-    if is_short(shorter) and _may_be_short(said(a), said(b)):
+    if is_short_form(shorter) and _may_be_short(said(a), said(b)):
         return Nearness("name_short", f"{a} may be short for {b}")
     if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
         return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same: {a} and {b}")
@@ -108,9 +111,9 @@ def said(core: str) -> str:
     return core.removeprefix("中国") or core
 
 
-def is_short(name: CompanyName) -> bool:
+def is_short_form(name: CompanyName) -> bool:
     """Whether it is a name as people say it, without a legal form."""
-    return name.legal_form in _OPEN_FORMS
+    return name.legal_form in _OPEN_FORMS and not name.branch and 2 <= len(name.core) <= LONGEST_SHORT
 
 
 def is_within(part: str, whole: str) -> bool:
