@@ -29,6 +29,7 @@ _OPEN_FORMS = ("", "股份", "集团")
 class Nearness(NamedTuple):
     kind: Kind
     reason: str
+    """In words, without the names themselves."""
 
 
 def nearness(one: CompanyName, other: CompanyName) -> Nearness | None:
@@ -43,22 +44,22 @@ def nearness(one: CompanyName, other: CompanyName) -> Nearness | None:
 
 def _parent_and_branch(one: CompanyName, other: CompanyName) -> Nearness | None:
     if one.core == other.core and not (one.branch and other.branch):
-        return Nearness("branch", f"one of the two is the branch {one.branch or other.branch} of the other")
+        return Nearness("branch", f"one is the branch {one.branch or other.branch} of the other")
     return None
 
 
 def _slip(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
     if sound_of(a) == sound_of(b):
-        return Nearness("name_sound", f"sounds alike: {a} and {b}")
+        return Nearness("name_sound", "sounds alike")
     if len(a) < SHORTEST:
         return None
     if (place := _exchanged(a, b)) is not None:
         return _exchange(shorter, longer, place)
-    if len(b) - len(a) == 1 and _gap(a, b, 1) is not None:
-        return Nearness("name_spelling", f"one character more: {a} and {b}")
+    if len(b) - len(a) == 1 and (place := _gap(a, b, 1)) is not None:
+        return Nearness("name_spelling", f"one character more, {b[place]}")
     if sorted(a) == sorted(b):
-        return Nearness("name_order", f"the same characters in another order: {a} and {b}")
+        return Nearness("name_order", "the same characters in another order")
     return None
 
 
@@ -68,8 +69,8 @@ def _exchange(one: CompanyName, other: CompanyName, place: int) -> Nearness | No
         return None  # 一厂 is not 二厂
     brand = max((len(name.brand) for name in (one, other) if len(name.brand) <= SHORT_BRAND), default=0)
     if place < brand:
-        return Nearness("name_brand", f"brands that differ in one of their characters: {one.brand} and {other.brand}")
-    return Nearness("name_spelling", f"differ in one character, {ours} and {theirs}: {one.core} and {other.core}")
+        return Nearness("name_brand", "the brands differ in one character")
+    return Nearness("name_spelling", "differ in one character")
 
 
 def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
@@ -79,9 +80,9 @@ def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     if shorter.brand and shorter.brand == longer.brand and shorter.trade and longer.trade:
         less, more = sorted((shorter.trade, longer.trade), key=len)
         if is_within(less, more):
-            return Nearness("name_word", f"same brand {shorter.brand}, and the trade {more} says more than {less}")
+            return Nearness("name_word", f"same brand {shorter.brand}, and one trade says more than the other")
     elif not shorter.brand and not longer.brand and (goods_of(shorter) and goods_of(shorter) == goods_of(longer)):
-        return Nearness("name_word", f"same trade but for what is done: {shorter.trade} and {longer.trade}")
+        return Nearness("name_word", "the same trade but for what is done")
     return None
 
 
@@ -93,11 +94,11 @@ def goods_of(name: CompanyName) -> str:
 def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
     if is_short_form(shorter) and _may_be_short(said(a), said(b)):
-        return Nearness("name_short", f"{a} may be short for {b}")
+        return Nearness("name_short", "one may be short for the other")
     if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
-        return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same: {a} and {b}")
+        return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same")
     if len(a) >= SHORTEST_START and b.startswith(a):
-        return Nearness("name_start", f"begins alike: {a} and {b}")
+        return Nearness("name_start", "one begins like the other")
     return None
 
 
