@@ -70,8 +70,11 @@ def lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def asked_of(corpus: Path, queries: Path, out: Path) -> Score:
-    command = [sys.executable, "-m", "bench", "collision", "--corpus", corpus, "--queries", queries, "--out", out]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
+    files = {"--corpus": corpus, "--queries": queries, "--out": out}
+    options = [str(word) for option in files.items() for word in option]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "collision", *options], cwd=ROOT, capture_output=True, text=True, timeout=1800
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return scored(queries, out)
 

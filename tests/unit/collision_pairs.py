@@ -1,5 +1,6 @@
 """Two companies beside each other: what the check makes of one who is on file when the other is typed."""
 
+from typing import Any
 from uuid import UUID
 
 from services.customers.collision import near_keys
@@ -8,7 +9,7 @@ from services.customers.collision.nearness import is_within
 from services.customers.collision.subject import Key, Pattern, Subject, subject_of
 
 
-def customer(name: str, *aliases: str, **typed: str) -> Known:
+def customer(name: str, *aliases: str, **typed: Any) -> Known:
     """A customer as the database gives it back, met by every key that it has; somebody else's."""
     subject = subject_of([name, *aliases], **typed)
     return Known(

@@ -1,7 +1,8 @@
 """What must not matter to the collision check does not: spelling, and which of two is on file; and what is near can be found."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given, settings
@@ -28,6 +29,9 @@ BRANCHES = ("", "", "", "上海分公司", "第二分公司", "扬州营业部")
 BRACKETS = ("()", "（）", "【】", "[]", "「」", "〔〕")
 MET_OTHERWISE = {"name_short", "branch", "name_brand"}
 """Kinds of nearness that are met by patterns, by the parent's core, or by chance: they are listed at most."""
+
+
+Typed = dict[str, Any]
 
 
 class Company(NamedTuple):
@@ -122,7 +126,9 @@ def told(found: Match) -> tuple[object, ...]:
 
 @given(pairs(), spellings, numbers, numbers)
 @settings(deadline=None, max_examples=200)
-def test_the_spelling_of_a_name_never_changes_the_verdict(two: tuple[Company, Company], spell, ours, theirs) -> None:  # type: ignore[no-untyped-def]
+def test_the_spelling_of_a_name_never_changes_the_verdict(
+    two: tuple[Company, Company], spell: Callable[[Company], str], ours: Typed, theirs: Typed
+) -> None:
     entered, there = two
     plain = weighed(subject_of([str(entered)], **ours), customer(str(there), **theirs))
 
@@ -145,7 +151,7 @@ def test_the_legal_form_never_changes_the_verdict(two: tuple[Company, Company], 
 
 @given(pairs(), numbers, numbers)
 @settings(deadline=None, max_examples=200)
-def test_it_does_not_matter_which_of_two_is_on_file(two: tuple[Company, Company], ours, theirs) -> None:  # type: ignore[no-untyped-def]
+def test_it_does_not_matter_which_of_two_is_on_file(two: tuple[Company, Company], ours: Typed, theirs: Typed) -> None:
     one, other = map(str, two)
     forth = weighed(subject_of([one], **ours), customer(other, **theirs))
     back = weighed(subject_of([other], **theirs), customer(one, **ours))
@@ -181,7 +187,7 @@ def test_a_normalised_name_is_the_same_company(company: Company) -> None:
 # --- what is near is met
 
 
-HERE = {"province": "江苏", "city": "扬州"}
+HERE: dict[str, Any] = {"province": "江苏", "city": "扬州"}
 
 
 @given(pairs())
@@ -268,7 +274,9 @@ def test_the_thresholds_say_what_comes_of_a_score(one: int, other: int, score: i
 
 @given(pairs(), numbers, numbers, criteria)
 @settings(deadline=None)
-def test_a_criterion_without_weight_decides_nothing(two: tuple[Company, Company], ours, theirs, criterion: Criterion) -> None:  # type: ignore[no-untyped-def]
+def test_a_criterion_without_weight_decides_nothing(
+    two: tuple[Company, Company], ours: Typed, theirs: Typed, criterion: Criterion
+) -> None:
     subject, known = (
         subject_of([str(two[0])], **ours),
         meeting(subject_of([str(two[0])], **ours), customer(str(two[1]), **theirs)),
@@ -292,8 +300,9 @@ def test_a_name_that_weighs_little_is_listed_all_the_same(weight: int) -> None:
     [("phone", "0514-2398577"), ("phone", "13800138000"), ("website", "www.ruili-group.com"), ("email", "wang@ruili-group.com")],
 )
 def test_what_too_many_share_stops_deciding(field: str, shared: str) -> None:
-    subject = subject_of([], **{field: shared})
-    sharers = [meeting(subject, customer(f"扬州{brand}机械厂", **{field: shared})) for brand in ("瑞丽", "五环", "三真")]
+    typed: Typed = {field: shared}
+    subject = subject_of([], **typed)
+    sharers = [meeting(subject, customer(f"扬州{brand}机械厂", **typed)) for brand in ("瑞丽", "五环", "三真")]
 
     def effects(most_sharers: int | None) -> set[str]:
         return {found.effect for found in compare(subject, sharers, CollisionRules(most_sharers=most_sharers))}
