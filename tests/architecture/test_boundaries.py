@@ -71,15 +71,17 @@ def test_the_gateway_has_neither_database_nor_services() -> None:
 
 
 OF_VALUES = {"collections", "dataclasses", "datetime", "hashlib", "math", "services", "typing", "unicodedata", "uuid", "zoneinfo"}
+OF_COLLISION = {"functools", "itertools", "pathlib", "rapidfuzz", "re"}
+"""It reads its own tables besides; rapidfuzz is edit distance, text in and figure out."""
 
 
 def test_decisions_are_pure() -> None:
-    """No session, clock, network or environment in domain.py, nor in the collision check, which reads its own tables besides."""
+    """No session, clock, network or environment in domain.py, nor in the collision check."""
     own = ("services.contracts", "services.customers.collision")
     for path in modules(*(f"services/{service}" for service in SERVICES)):
         if path.name == "domain.py" or ("collision" in path.parts and "data" not in path.parts):
-            reading_tables = {"functools", "itertools", "pathlib", "re"} if path.name != "domain.py" else set()
-            assert roots_of(path) <= OF_VALUES | reading_tables, path
+            its_own = OF_COLLISION if path.name != "domain.py" else set()
+            assert roots_of(path) <= OF_VALUES | its_own, path
             assert all(name.startswith(own) for name in imports_of(path) if name.startswith("services.")), path
             assert "now()" not in path.read_text(encoding="utf-8"), path
 

@@ -117,7 +117,7 @@ def test_a_number_counts_once_it_can_be_read(team: Team) -> None:
 def test_while_somebody_types_ten_hits_are_shown_and_all_counted(team: Team) -> None:
     own = brand(3)
     for _ in range(11):
-        team.rep.entered(f"扬州{brand(2)}{own}机械厂")
+        team.rep.entered(f"扬州{brand()}{own}机械厂")
 
     suggestions = team.rep.suggest(name=own)
 

@@ -5,9 +5,10 @@ from uuid import UUID
 import pytest
 
 from services.contracts.customers import Verdict
+from services.customers.collision.evidence import Known, Match, match, telling
 from services.customers.collision.names import decompose, is_nameless
 from services.customers.collision.subject import Key, Subject, subject_of
-from services.customers.collision.verdict import Known, Match, Viewpoint, hit, judge, match, parts_of, telling
+from services.customers.collision.verdict import Viewpoint, hit, judge, parts_of
 
 ME, COLLEAGUE = UUID(int=1), UUID(int=2)
 OURS, THEIRS, HEADQUARTERS = UUID(int=10), UUID(int=11), UUID(int=12)
@@ -17,11 +18,11 @@ OFFICER = Viewpoint(UUID(int=3), OURS, may_claim=False)
 
 def known(name: str, *, owner: UUID | None = COLLEAGUE, agency: UUID = OURS, pool: str | None = None, **typed: str) -> Known:
     """A customer as the database gives it back, met by every key that it has."""
-    keys = subject_of([name], **typed).keys
+    subject = subject_of([name], **typed)
     return Known(
         id=UUID(int=abs(hash((name, owner, pool, agency))) % 2**100),
         name=name,
-        names=(name,),
+        names=subject.names,
         province=typed.get("province"),
         city=typed.get("city"),
         agency_id=agency,
@@ -29,7 +30,7 @@ def known(name: str, *, owner: UUID | None = COLLEAGUE, agency: UUID = OURS, poo
         owner_id=None if pool else owner,
         owner_name=None if pool else {ME: "我", COLLEAGUE: "李四"}[owner or COLLEAGUE],
         pool_kind=pool,
-        matched=keys,
+        matched=subject.keys,
     )
 
 

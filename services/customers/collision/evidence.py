@@ -46,8 +46,8 @@ PLACES: dict[Relation, str] = {
 }
 NUMBERS: dict[Comparison, str] = {
     "same": "is a number of theirs",
-    "unknown_area": "has the digits of a number of theirs, and one area code is not known",
-    "other_area": "has the digits of a number of theirs under another area code",
+    "unknown_area": "has the same digits as a number of theirs, and one of the area codes is not known",
+    "other_area": "has the same digits as a number of theirs, but another area code",
 }
 CROWDED = 20
 """The most that a key weighs which more customers share than the rules allow it to decide on."""
@@ -55,7 +55,10 @@ CROWDED = 20
 
 @dataclass(frozen=True)
 class Known:
-    """A customer that was met; `names`: taken apart, the one on the licence first; `matched`: its own keys that were met."""
+    """A customer that was met.
+
+    `names` are its names taken apart, the one on the licence first; `matched` its own keys that were met.
+    """
 
     id: UUID
     name: str
@@ -109,7 +112,7 @@ def match(
         *_by_numbers(subject, known, rules, crowded),
         *_by_shared(subject.sites, "site", "website", "website", "the same website {}", known, rules, crowded),
         *_by_shared(
-            subject.mails, "mail", "mail_domain", "email", "e-mail addresses of the same domain {}", known, rules, crowded
+            subject.mails, "mail", "mail_domain", "email", "an e-mail address of the same domain {}", known, rules, crowded
         ),
         *_by_names(subject, known, rules),
     ]
@@ -191,21 +194,32 @@ def compare_details(ours: str | None, theirs: str) -> Comparison:
 
 def _by_names(subject: Subject, known: Known, rules: CollisionRules) -> list[Evidence]:
     """By that pair of names which says most."""
-    found = [item for one in subject.names for other in known.names if (item := _of_pair(one, other, known, rules))]
+    pairs = [(one, other) for one in subject.names for other in known.names]
+    found = [item for one, other in pairs if (item := _of_pair(one, other, rules, _aside(one, other, subject, known)))]
     return [max(found, key=lambda item: item.weight)] if found else []
 
 
-def _of_pair(one: CompanyName, other: CompanyName, known: Known, rules: CollisionRules) -> Evidence | None:
+def _aside(one: CompanyName, other: CompanyName, subject: Subject, known: Known) -> str:
+    """Says so where it is not by the names on their licences. Another name of theirs is not told: a rep may not see it."""
+    if other.normalised != known.names[0].normalised:
+        return " (by another name of theirs)"
+    return " (by another name of yours)" if one.normalised != subject.names[0].normalised else ""
+
+
+def _of_pair(one: CompanyName, other: CompanyName, rules: CollisionRules, aside: str) -> Evidence | None:
     if identities_of(one) & identities_of(other):
-        criterion, relation = criterion_of(one, other), relation_of(one, other)
-        is_alias = other.normalised != known.names[0].normalised
-        return Evidence(criterion, rules.weights[criterion], "name", sentence(relation, one, other, is_alias=is_alias))
-    if is_shortened(one, other):
-        reason = f"same brand {one.brand}, and one of the names does not say the trade"
-        return Evidence("name_shortened", rules.weights["name_shortened"], "name", reason)
-    if near := nearness(one, other):
-        return Evidence(near.kind, rules.weights[near.kind], "name", near.reason)
-    return None
+        criterion = criterion_of(one, other)
+        reason = sentence(relation_of(one, other), one, other)
+    elif is_shortened(one, other):
+        criterion, reason = "name_shortened", f"same brand {one.brand}, and one of the names does not say the trade"
+    elif near := nearness(one, other):
+        criterion, reason = (
+            near.kind,
+            near.reason if aside else f"{near.reason}: {one.core}{one.branch} and {other.core}{other.branch}",
+        )
+    else:
+        return None
+    return Evidence(criterion, rules.weights[criterion], "name", f"{reason}{aside}")
 
 
 def criterion_of(one: CompanyName, other: CompanyName) -> Criterion:
@@ -225,14 +239,16 @@ def is_shortened(one: CompanyName, other: CompanyName) -> bool:
     return is_cut and relation_of(one, other) in ("same", "unknown")
 
 
-def sentence(relation: Relation, one: CompanyName, other: CompanyName, *, is_alias: bool) -> str:
+def sentence(relation: Relation, one: CompanyName, other: CompanyName) -> str:
     """Why two names with the same core are, or are not, one company."""
     if one.normalised == other.normalised and relation in ("same", "unknown"):
-        return "the same as another name of theirs" if is_alias else "the same name"
+        return "the same name"
     brand, trade = (other.brand, other.trade) if other.core in (one.core, *one.other_cores) else (one.brand, one.trade)
-    parts = [part for part in (brand and f"brand {brand}", trade and f"trade {trade}") if part]
+    named = {"brand": brand, "trade": trade, "branch": one.branch}
+    *most, last = [f"{part} {text}" for part, text in named.items() if text]
+    parts = f"{', '.join(most)} and {last}" if most else last
     forms = f"; legal form differs ({one.legal_form or 'none'}, {other.legal_form or 'none'})"
-    return f"same {' and '.join(parts)}, {PLACES[relation]}{forms if one.legal_form != other.legal_form else ''}"
+    return f"same {parts}, {PLACES[relation]}{forms if one.legal_form != other.legal_form else ''}"
 
 
 def _likeness(subject: Subject, known: Known) -> float:

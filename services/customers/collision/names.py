@@ -67,13 +67,13 @@ class CompanyName:
     @property
     def identity(self) -> str:
         """The core with the branch: a branch is not its parent and not its sibling."""
-        return self._with_branch(self.core)
+        return self.with_branch(self.core)
 
     @property
     def other_identities(self) -> tuple[str, ...]:
-        return tuple(map(self._with_branch, self.other_cores))
+        return tuple(map(self.with_branch, self.other_cores))
 
-    def _with_branch(self, core: str) -> str:
+    def with_branch(self, core: str) -> str:
         return f"{core}/{self.branch}" if self.branch else core
 
 

@@ -8,6 +8,7 @@ core: deletions meet the core that lacks the character, never each other, or all
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import combinations
 
 from services.customers.collision.names import VERSION, CompanyName
 from services.customers.collision.nearness import (
@@ -16,10 +17,11 @@ from services.customers.collision.nearness import (
     SHORTEST_START,
     TELLING_TRADE,
     branch_start,
+    goods_of,
     may_have_become,
 )
 from services.customers.collision.sounds import sound_of
-from services.customers.collision.trades import ACTIVITIES, trade_words
+from services.customers.collision.trades import trade_words
 
 LONGEST = 24
 """Characters of a core beyond which slips are not looked for: keys grow with it, and so long a name is met by its other parts."""
@@ -87,26 +89,39 @@ def _siblings(name: CompanyName) -> list[str]:
 
 
 def _rests(name: CompanyName) -> set[str]:
-    """The core without one character, without two neighbours behind the second, without a word of its trade, without its end."""
+    """The core without one character, without two neighbours behind the second, without words of its trade, without its end."""
     core = name.core
     rests = {core[:at] + core[at + 1 :] for at in range(len(core)) if len(core) > SHORTEST}
     rests |= {core[:at] + core[at + 2 :] for at in range(2, len(core) - 1) if len(core) > SHORTEST + 2}
     rests |= {core[:end] for end in range(SHORTEST_START, len(core))}
-    words = trade_words(name.trade, VERSION)
-    for at, word in enumerate(words):
-        if name.brand or word in ACTIVITIES:
-            rests.add(name.brand + "".join(words[:at] + words[at + 1 :]))
+    rests |= {name.brand + trade for trade in _lesser_trades(name)}
     if may_have_become(name):
         rests.add(name.trade)
-    return rests - {"", name.brand}
+    return rests - {"", name.brand, core}
+
+
+def _lesser_trades(name: CompanyName) -> Iterator[str]:
+    """Its trade without some words beside each other, or nothing but those; without two characters, as words are made of words.
+
+    Without a brand the goods are shared instead.
+    """
+    if not name.brand:
+        return
+    yield from (name.trade[:at] + name.trade[at + 2 :] for at in range(len(name.trade) - 1))
+    words = trade_words(name.trade, VERSION)
+    for start, end in combinations(range(len(words) + 1), 2):
+        yield "".join(words[start:end])
+        yield "".join(words[:start] + words[end:])
 
 
 def _shared(name: CompanyName) -> Iterator[str]:
-    """To meet each other: the same sound, the same characters in any order, one character exchanged."""
+    """To meet each other: the same sound, the same goods, the same characters in any order, one character exchanged."""
     if not _is_regular(name):
         return
     core = name.core
     yield f"sound {sound_of(core)}"
+    if not name.brand and (goods := goods_of(name)):
+        yield f"goods {goods}"
     if len(core) < SHORTEST:
         return
     yield f"order {''.join(sorted(core))}"

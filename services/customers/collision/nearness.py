@@ -32,6 +32,8 @@ SHORTEST = 3
 """Characters of a core below which one character is too much of it to be a slip."""
 SHORTEST_START = 3
 SHORTEST_INSIDE = 4
+LONGEST_SHORT = 8
+"""Characters of a core that says no legal form, beyond which it is no short form of anything."""
 _COUNTING = frozenset("0123456789一二三四五六七八九十甲乙丙丁东南西北")
 _OPEN_FORMS = ("", "股份", "集团")
 """Of a name as people say it: 华丰股份."""
@@ -40,6 +42,7 @@ _OPEN_FORMS = ("", "股份", "集团")
 class Nearness(NamedTuple):
     kind: Kind
     reason: str
+    """In words, without the names themselves."""
 
 
 def nearness(one: CompanyName, other: CompanyName) -> Nearness | None:
@@ -56,10 +59,10 @@ def _of_branches(one: CompanyName, other: CompanyName) -> Nearness | None:
     if one.core != other.core:
         return None
     if not (one.branch and other.branch):
-        return Nearness("branch", f"one of the two is the branch {one.branch or other.branch} of the other")
+        return Nearness("branch", f"one is the branch {one.branch or other.branch} of the other")
     less, more = sorted((one.branch, other.branch), key=len)
     if branch_start(less) == branch_start(more) and is_within(less, more):
-        return Nearness("branch_word", f"branches of one company, and {more} says more than {less}")
+        return Nearness("branch_word", "branches of one company, and one of them says more")
     return None
 
 
@@ -72,7 +75,7 @@ def _restructured(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     """扬州机电设备总公司 may have become 扬州蓝天机电设备有限公司: a brand is taken on with the new form."""
     is_trade = may_have_been(shorter) and may_have_become(longer) and shorter.core == longer.trade
     if is_trade and relation_of(shorter, longer) == "same":
-        reason = f"the same trade {shorter.core} in the same place: the one may have become the other with a new legal form"
+        reason = "the same trade in the same place: the one may have become the other with a new legal form"
         return Nearness("name_restructured", reason)
     return None
 
@@ -93,15 +96,15 @@ def _is_limited(name: CompanyName) -> bool:
 def _slip(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
     if sound_of(a) == sound_of(b):
-        return Nearness("name_sound", f"sounds alike: {a} and {b}")
+        return Nearness("name_sound", "sounds alike")
     if len(a) < SHORTEST:
         return None
     if (place := _exchanged(a, b)) is not None:
         return _exchange(shorter, longer, place)
-    if len(b) - len(a) == 1 and _gap(a, b, 1) is not None:
-        return Nearness("name_spelling", f"one character more: {a} and {b}")
+    if len(b) - len(a) == 1 and (place := _gap(a, b, 1)) is not None:
+        return Nearness("name_spelling", f"one character more, {b[place]}")
     if sorted(a) == sorted(b):
-        return Nearness("name_order", f"the same characters in another order: {a} and {b}")
+        return Nearness("name_order", "the same characters in another order")
     return None
 
 
@@ -109,10 +112,10 @@ def _exchange(one: CompanyName, other: CompanyName, place: int) -> Nearness | No
     ours, theirs = one.core[place], other.core[place]
     if ours in _COUNTING and theirs in _COUNTING:
         return None  # 一厂 is not 二厂
-    brand = min(len(one.brand), len(other.brand))
-    if place < brand <= SHORT_BRAND and min(len(one.trade), len(other.trade)) < TELLING_TRADE:
-        return Nearness("name_brand", f"brands that differ in one of their characters: {one.brand} and {other.brand}")
-    return Nearness("name_spelling", f"differ in one character, {ours} and {theirs}: {one.core} and {other.core}")
+    brand = max((len(name.brand) for name in (one, other) if len(name.brand) <= SHORT_BRAND), default=0)
+    if place < brand and min(len(one.trade), len(other.trade)) < TELLING_TRADE:
+        return Nearness("name_brand", "the brands differ in one character")
+    return Nearness("name_spelling", "differ in one character")
 
 
 def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
@@ -122,24 +125,25 @@ def _other_words(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     if shorter.brand and shorter.brand == longer.brand and shorter.trade and longer.trade:
         less, more = sorted((shorter.trade, longer.trade), key=len)
         if is_within(less, more):
-            return Nearness("name_word", f"same brand {shorter.brand}, and the trade {more} says more than {less}")
-    elif not shorter.brand and not longer.brand and _goods(shorter.trade) == _goods(longer.trade):
-        return Nearness("name_word", f"same trade but for what is done: {shorter.trade} and {longer.trade}")
+            return Nearness("name_word", f"same brand {shorter.brand}, and one trade says more than the other")
+    elif not shorter.brand and not longer.brand and (goods_of(shorter) and goods_of(shorter) == goods_of(longer)):
+        return Nearness("name_word", "the same trade but for what is done")
     return None
 
 
-def _goods(trade: str) -> list[str]:
-    return [word for word in trade_words(trade, VERSION) if word not in ACTIVITIES]
+def goods_of(name: CompanyName) -> str:
+    """Its trade without what is done with the goods."""
+    return "".join(word for word in trade_words(name.trade, VERSION) if word not in ACTIVITIES)
 
 
 def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
     a, b = shorter.core, longer.core
-    if is_short(shorter) and _may_be_short(said(a), said(b)):
-        return Nearness("name_short", f"{a} may be short for {b}")
+    if is_short_form(shorter) and _may_be_short(said(a), said(b)):
+        return Nearness("name_short", "one may be short for the other")
     if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
-        return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same: {a} and {b}")
+        return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same")
     if len(a) >= SHORTEST_START and b.startswith(a):
-        return Nearness("name_start", f"begins alike: {a} and {b}")
+        return Nearness("name_start", "one begins like the other")
     return None
 
 
@@ -153,9 +157,9 @@ def said(core: str) -> str:
     return core.removeprefix("中国") or core
 
 
-def is_short(name: CompanyName) -> bool:
+def is_short_form(name: CompanyName) -> bool:
     """Whether it is a name as people say it, without a legal form."""
-    return name.legal_form in _OPEN_FORMS
+    return name.legal_form in _OPEN_FORMS and not name.branch and 2 <= len(name.core) <= LONGEST_SHORT
 
 
 def is_within(part: str, whole: str) -> bool:

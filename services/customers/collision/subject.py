@@ -8,13 +8,11 @@ from services.customers.collision import near_keys
 from services.customers.collision.contacts import contact_of
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, CompanyName, decompose
-from services.customers.collision.nearness import SHORTEST_INSIDE, is_short, said
+from services.customers.collision.nearness import SHORTEST_INSIDE, is_short_form, said
 from services.customers.collision.numbers import Number, parse
 from services.customers.collision.reach import mail_domain_of, site_of
 
 KeyKind = Literal["core", "brand", "short", "number", "code", "site", "mail", "contact"]
-LONGEST_SHORT = 8
-"""Characters of a core that says no legal form, beyond which it is no short form of anything."""
 
 
 class Key(NamedTuple):
@@ -71,7 +69,8 @@ class Subject:
     def wanted(self) -> frozenset[Key]:
         """By which others are looked up."""
         named = [name for name in (*self.names, *self.older) if name.brand]
-        found = {Key("core" if name.trade else "brand", name.brand, seat_of(name)) for name in named}
+        found = {Key("core", name.with_branch(name.brand), seat_of(name)) for name in named if name.trade}
+        found |= {Key("brand", name.brand, seat_of(name)) for name in named if not name.trade}
         return self.identities | found | {Key("core", name.core, seat_of(name)) for name in self.names if name.branch}
 
     @property
@@ -111,10 +110,6 @@ class Subject:
         found |= {Key("site", site) for site in self.sites} | {Key("mail", mail) for mail in self.mails}
         mobiles = [number.local for number in numbers if number.kind == "mobile"]
         return frozenset(found | {Key("contact", f"{person} {mobile}") for person in self.people for mobile in mobiles})
-
-
-def is_short_form(name: CompanyName) -> bool:
-    return is_short(name) and not name.branch and 2 <= len(name.core) <= LONGEST_SHORT
 
 
 def seat_of(name: CompanyName) -> str:
