@@ -2,7 +2,14 @@
 
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
-from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.customers import (
+    CustomerEntered,
+    CustomerMoved,
+    CustomerUpdated,
+    EntryAttempted,
+    ReviewDecided,
+    ReviewOpened,
+)
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 
@@ -17,6 +24,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerUpdated,
         CustomerMoved,
         EntryAttempted,
+        ReviewOpened,
+        ReviewDecided,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,
