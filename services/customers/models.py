@@ -201,7 +201,7 @@ class ReviewItem(Base):
     __tablename__ = "review_item"
     __table_args__ = (
         of_customer("review_item_customer_fkey"),
-        CheckConstraint("version > 0", name="review_item_version_check"),
+        CheckConstraint("version >= 0", name="review_item_version_check"),
         CheckConstraint("origin IN ('confirmed', 'waiting', 'pool', 'changed', 'raced')", name="review_item_origin_check"),
         CheckConstraint("state IN ('open', 'different', 'same', 'withdrawn')", name="review_item_state_check"),
         CheckConstraint("(origin = 'waiting') = (fields IS NOT NULL)", name="review_item_waits"),

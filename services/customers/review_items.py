@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
-from services.customers.collision.evidence import Match
+from services.customers.collision.evidence import Known, Match
 from services.customers.collision.names import normalise
 from services.customers.collision.verdict import ref_of
 from services.customers.models import Customer, ReviewItem
@@ -69,14 +69,25 @@ def has_seen(session: Session, customer_id: UUID, others: Iterable[UUID]) -> set
     """Those of the others that stand in a review together with the customer, on either side."""
     wanted = list(others)
     of_it = select(ReviewItem.seen).where(ReviewItem.customer_id == customer_id)
-    of_them = select(ReviewItem.customer_id).where(ReviewItem.customer_id.in_(wanted), ReviewItem.seen.contains([customer_id]))
+    of_them = select(ReviewItem.customer_id).where(
+        ReviewItem.customer_id.in_(wanted), literal(customer_id) == any_(ReviewItem.seen)
+    )
     seen = {other for each in session.scalars(of_it) for other in each}
     return seen.union(found for found in session.scalars(of_them) if found)
 
 
-def close(work: Work, item: ReviewItem, state: contract.Decided, *, by: UUID, comment: str | None = None) -> None:
+def close(
+    work: Work,
+    item: ReviewItem,
+    state: contract.Decided,
+    *,
+    by: UUID,
+    comment: str | None = None,
+    same_as: Known | None = None,
+) -> None:
     """Of an item whose row is locked and open."""
     item.state, item.decided_by, item.decided_at, item.comment = state, by, work.now, comment
+    item.same_as, item.same_as_name = (same_as.id, same_as.name) if same_as else (None, None)
     item.version += 1
     told = contract.ReviewDecided(
         review_id=item.id,

@@ -12,7 +12,7 @@ from services.contracts import customers as contract
 from services.contracts.errors import AlreadyDecided, EntryCollides, InvalidRequest, NotWaiting, OthersCameNear, OwnEntry
 from services.contracts.permissions import HOLDERS, Scope
 from services.customers import criteria, domain, entry, filing, matching, queries, review_items, review_queries
-from services.customers.collision.evidence import Match, telling
+from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import REASONS, Viewpoint, hit, judge, place_of, ref_of
 from services.customers.editing import filed_subject
@@ -77,10 +77,11 @@ def decide(work: Work, call: Call, command: contract.DecideReview) -> ReviewItem
     if item.state != "open":
         raise AlreadyDecided(state=item.state)
     if command.decision == "different":
+        record = None
         find_different(work, call, command, judged)
     else:
-        find_same(work, call, command, judged)
-    review_items.close(work, item, command.decision, by=call.user_id, comment=command.comment)
+        record = find_same(work, command, judged)
+    review_items.close(work, item, command.decision, by=call.user_id, comment=command.comment, same_as=record)
     return item
 
 
@@ -129,16 +130,19 @@ def refuse_unseen(matches: Sequence[Match], seen: set[str], viewer: Viewpoint) -
         raise OthersCameNear(hits=[each.model_dump(mode="json") for each in unseen])
 
 
-def find_same(work: Work, call: Call, command: contract.DecideReview, judged: Judged) -> None:
-    """A customer that was made goes to the agency pool, an entry that waits is noted as refused. Raises InvalidRequest."""
+def find_same(work: Work, command: contract.DecideReview, judged: Judged) -> Known:
+    """Which one it is. A customer that was made goes to the agency pool, an entry that waits is noted as refused.
+
+    Raises InvalidRequest.
+    """
     record = next((found for found in judged.matches if ref_of(found.known.id) == command.same_as), None)
     if record is None:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/same_as", "detail": "names none of those that come near"}])
-    judged.item.same_as, judged.item.same_as_name = record.known.id, record.known.name
     if judged.customer:
         set_aside(work, judged.customer, record.known.name)
     else:
         refuse(work, judged.item, record)
+    return record.known
 
 
 def set_aside(work: Work, customer: Customer, name: str) -> None:

@@ -156,7 +156,8 @@ def test_what_came_near_in_a_pool_or_by_an_edit_stands_there_too(stack: Stack, t
     team.colleague.entered(first)
     pooled = team.pooled("agency", second)
     edited = team.rep.entered()
-    expect(200, team.rep.request("PATCH", f"/v1/customers/{edited}", {"aliases": [first.replace("高邮市", "仪征市")]}, If_Match='"1"'))
+    alias = first.replace("高邮市", "仪征市")
+    expect(200, team.rep.request("PATCH", f"/v1/customers/{edited}", {"aliases": [alias]}, If_Match='"1"'))
 
     found = dict(rows(stack, "SELECT origin, customer_id::text FROM review_item WHERE customer_id = ANY(%s)", [pooled, edited]))
 
@@ -421,7 +422,7 @@ def enter_past_each_other(stack: Stack, held_up: Client, quick: Client) -> tuple
         held_up.entered()  # has a stock
         owner.execute("SELECT FROM stock WHERE person_id = %s FOR UPDATE", [held_up.user["id"]])
         slow = threads.submit(held_up.enter, after)
-        blocked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%UPDATE stock%%'"
+        blocked = "SELECT count(*) FROM pg_locks WHERE locktype IN ('tuple', 'transactionid') AND NOT granted"
         eventually(lambda: rows(stack, blocked)[0][0] > 0)
         first = quick.entered(earlier)
         owner.rollback()

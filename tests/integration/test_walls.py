@@ -88,9 +88,10 @@ def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, r
         result = app.execute("SELECT (found).* FROM find_by_fragment('印花厂', ARRAY['印花', '花厂'], 10000, 10000)")
         assert result.description
         assert {column.name for column in result.description} == {
-            "customer_id", "name", "names", "province", "city", "agency_id", "agency_name", "owner_id", "owner_name", "pool_kind",
+            "customer_id", "name", "names", "normaliser", "province", "city", "agency_id", "agency_name", "owner_id", "owner_name",
+            "pool_kind",
         }  # fmt: skip
-        assert len({row[5] for row in result.fetchall()}) >= 2
+        assert len({row[6] for row in result.fetchall()}) >= 2
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("SELECT * FROM matches_of(ARRAY[]::uuid[])")
 

@@ -2,7 +2,7 @@
 
 ALTER TABLE review_item
     ALTER COLUMN customer_id DROP NOT NULL,
-    ADD COLUMN version integer NOT NULL DEFAULT 1 CHECK (version > 0),
+    ADD COLUMN version integer NOT NULL DEFAULT 0 CHECK (version >= 0),
     ADD COLUMN origin text NOT NULL DEFAULT 'confirmed'
         CHECK (origin IN ('confirmed', 'waiting', 'pool', 'changed', 'raced')),
     ADD COLUMN state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'different', 'same', 'withdrawn')),
@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX review_item_waiting ON review_item (person_id, name) WHERE o
 CREATE INDEX review_item_person ON review_item (person_id, id);
 CREATE INDEX review_item_agency ON review_item (agency_id, id);
 COMMENT ON TABLE review_item IS 'Entries that came near others, for a supervisor to judge: what the person had seen, and why it is another company.';
+COMMENT ON COLUMN review_item.version IS 'Counts its events; 0 is from before there were any.';
 COMMENT ON COLUMN review_item.origin IS
     'confirmed: made by a rep who had seen them. waiting: not made until it is decided. pool: made in a pool. changed: came near by an
     edit. raced: made at the same instant as another one, so that neither saw the other.';
