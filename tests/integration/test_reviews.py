@@ -466,8 +466,9 @@ def test_who_has_seen_the_other_did_not_race(stack: Stack, team: Team) -> None:
     assert raced(stack, first, second, third, *pooled) == []
 
 
-def test_near_names_entered_at_the_same_moment_never_stand_unseen(stack: Stack, team: Team, rivals: Team) -> None:
-    pairs = [slips() for _ in range(15)]
+def test_near_names_entered_at_the_same_moment_never_stand_unseen(stack: Stack, headquarters: Headquarters) -> None:
+    people = [headquarters.person(), headquarters.person()]
+    pairs = [slips() for _ in range(40)]
     start = threading.Barrier(2)
 
     def run(ask: tuple[Client, int]) -> list[Any]:
@@ -479,7 +480,7 @@ def test_near_names_entered_at_the_same_moment_never_stand_unseen(stack: Stack, 
         return answers
 
     with ThreadPoolExecutor(2) as threads:
-        ours, theirs = threads.map(run, [(team.rep, 0), (rivals.rep, 1)])
+        ours, theirs = threads.map(run, zip(people, (0, 1), strict=True))
     looked_at(stack)
 
     both = 0
