@@ -17,14 +17,19 @@ from gateway.versions import ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ExpectedVe
 from services.contracts import customers as contract
 from services.contracts.base import Command, Line, Moment, Page, PageQuery
 from services.contracts.errors import (
+    AlreadyDecided,
     AlreadyTheirs,
     CustomerCollides,
+    EntryCollides,
     HeldElsewhere,
     InvalidCursor,
     NotClaimable,
     NotFound,
     NotHeld,
     NotInPool,
+    NotWaiting,
+    OthersCameNear,
+    OwnEntry,
     QudaoError,
     ReceiverUnfit,
     StockIsFull,
@@ -60,6 +65,7 @@ UNSAVED: dict[str, type[QudaoError]] = {
 ENTERED: Responses = {
     201: {"model": contract.EntryOutcome, "description": "A new customer", "headers": LOCATION | ETAG},
     200: {"model": contract.EntryOutcome, "description": "It was yours already, or has been claimed", "headers": LOCATION | ETAG},
+    202: {"model": contract.EntryOutcome, "description": "It waits for a supervisor's decision", "headers": LOCATION},
 }
 TAGGED: Responses = {200: {"headers": ETAG}}
 NOT_MODIFIED: Responses = {304: {"description": "It is still in the version of If-None-Match", "headers": ETAG}}
@@ -99,10 +105,14 @@ async def enter_customer(body: contract.EnterCustomer, caller: Writer, response:
 
 
 def entered(entry: contract.EntryOutcome, response: Response) -> contract.EntryOutcome:
-    """Where the customer is. Raises what tells that nothing was saved."""
+    """Where the customer is, or the review that it waits for. Raises what tells that nothing was saved."""
     if error := UNSAVED.get(entry.outcome):
         told = {"detail": entry.verdict.message} if entry.verdict else {}
         raise error(**told, **entry.model_dump(mode="json", exclude_none=True))
+    if entry.outcome == "waiting":
+        response.headers["Location"] = f"{PREFIX}/reviews/{entry.review_id}"
+        response.status_code = 202
+        return entry
     response.headers["Location"] = f"{PREFIX}/customers/{entry.customer_id}"
     response.headers["ETag"] = f'"{entry.version}"'
     if entry.outcome != "created":
@@ -115,6 +125,40 @@ async def list_entry_attempts(
     query: Annotated[contract.ListEntryAttempts, Query()], caller: Reader, pages: Pages
 ) -> Page[contract.EntryAttemptView]:
     return pages.linked(await caller.ask(contract.LIST_ENTRY_ATTEMPTS, query))
+
+
+# --- the review queue
+
+
+@router.get("/reviews", summary="List entries that came near others, the newest first", responses=reading(InvalidCursor) | LINK)
+async def list_reviews(
+    query: Annotated[contract.ListReviews, Query()], caller: Reader, pages: Pages
+) -> Page[contract.ReviewLine]:
+    return pages.linked(await caller.ask(contract.LIST_REVIEWS, query))
+
+
+@router.get("/reviews/{review_id}", summary="Show an entry with those that come near it now", responses=reading(NotFound))
+async def show_review(review_id: UUID, caller: Reader) -> contract.ReviewView:
+    return await caller.ask(contract.SHOW_REVIEW, contract.ShowReview(review_id=review_id))
+
+
+@router.post(
+    "/reviews/{review_id}/decision",
+    summary="Judge whether it is another company or one that is there",
+    responses=writing(NotFound, OwnEntry, AlreadyDecided, EntryCollides, OthersCameNear, ReceiverUnfit, StockIsFull),
+)
+async def decide_review(review_id: UUID, body: contract.Decision, caller: Writer) -> contract.ReviewLine:
+    message = contract.DecideReview(review_id=review_id, **body.model_dump(exclude_unset=True))
+    return await caller.ask(contract.DECIDE_REVIEW, message)
+
+
+@router.post(
+    "/reviews/{review_id}/withdrawal",
+    summary="Take back an own entry that waits",
+    responses=writing(NotFound, AlreadyDecided, NotWaiting),
+)
+async def withdraw_entry(review_id: UUID, caller: Writer) -> contract.ReviewLine:
+    return await caller.ask(contract.WITHDRAW_ENTRY, contract.WithdrawEntry(review_id=review_id))
 
 
 # --- the registry

@@ -79,6 +79,36 @@ POOLS = """
       AND NOT EXISTS (SELECT FROM pool WHERE pool.agency_id = agency.id AND pool.kind = kind.kind)
 """
 
+REVIEWS = """
+    SELECT item.id, 'wrong',
+           CASE WHEN fields ->> 'name' <> item.name THEN 'it waits under another name than was typed'
+                ELSE 'what was made of it was entered by somebody else' END
+    FROM review_item AS item LEFT JOIN customer ON customer.id = item.customer_id
+    WHERE fields ->> 'name' <> item.name OR (origin = 'waiting' AND entered_by <> person_id)
+    UNION ALL
+    SELECT item.id, 'doubled', 'another one tells of the same race'
+    FROM review_item AS item
+    WHERE origin = 'raced' AND EXISTS (
+        SELECT FROM review_item AS other
+        WHERE other.customer_id = item.customer_id AND other.origin = 'raced' AND other.seen && item.seen AND other.id < item.id)
+"""
+
+REVIEWS_AS_TOLD = """
+    SELECT coalesce(item.id, told.aggregate_id),
+           CASE WHEN item.id IS NULL OR item.version > coalesce(told.version, 0) THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN item.id IS NULL THEN 'it was told of, and it is gone'
+                WHEN item.version <> coalesce(told.version, 0)
+                THEN concat('version ', item.version, ', and its last event is of ', coalesce(told.version, 0))
+                ELSE 'its last event says something else of its state, or of who entered and decided it' END
+    FROM review_item AS item
+    FULL JOIN (SELECT DISTINCT ON (aggregate_id) aggregate_id, version, data FROM outbox
+               WHERE name IN ('review_opened', 'review_decided') ORDER BY aggregate_id, version DESC) AS told
+    ON told.aggregate_id = item.id
+    WHERE item.id IS NULL OR item.version <> coalesce(told.version, 0)
+       OR item.version > 0 AND (item.state, item.person_id::text, item.decided_by::text)
+          IS DISTINCT FROM (coalesce(told.data ->> 'state', 'open'), told.data ->> 'person_id', told.data ->> 'decided_by')
+"""
+
 
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
@@ -90,4 +120,6 @@ def invariants() -> Iterator[Invariant]:
     yield of("entered once", "customer", "customer", ENTERED)
     yield Invariant("customers", "as told", told("customer", CustomerEntered, CustomerUpdated, CustomerMoved))
     yield of("filed", "customer", "customer", FILED, is_patient=True)
+    yield of("reviews", "review", "review_item", REVIEWS)
+    yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

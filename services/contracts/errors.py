@@ -298,6 +298,37 @@ class CustomerCollides(QudaoError):
     status = 409
 
 
+class AlreadyDecided(QudaoError):
+    """This review has been decided already."""
+
+    status = 409
+
+
+class OwnEntry(QudaoError):
+    """Nobody judges what he has entered or holds himself."""
+
+    status = 403
+    is_denial = True
+
+
+class EntryCollides(QudaoError):
+    """By now this company is there: decide `same`, or leave the entry waiting until that has changed."""
+
+    status = 409
+
+
+class OthersCameNear(QudaoError):
+    """Others have come near since: look at them, then decide with their refs in `seen`."""
+
+    status = 409
+
+
+class NotWaiting(QudaoError):
+    """This entry was made and cannot be withdrawn: release the customer."""
+
+    status = 409
+
+
 # --- of activities
 
 

@@ -34,6 +34,8 @@ Permission = Literal[
     "pool:manage",
     "pool:read",
     "profile:read",
+    "review:decide",
+    "review:read",
     "session:end",
     "user:create",
     "user:disable",
@@ -50,6 +52,7 @@ Permission = Literal[
     "event:read",
     "health:read",
     "person:read",
+    "review:open",
     "session:open",
     "session:resolve",
     "setup:perform",
@@ -104,13 +107,18 @@ def watching(scope: Scope) -> Grants:
         "day:read": scope,
         "deadline:read": scope,
         "note:read": scope,
+        "review:read": scope,
     }
+
+
+def deciding(scope: Scope) -> Grants:
+    return {"customer:transfer": scope, "review:decide": scope}
 
 
 def administering(scope: Scope) -> Grants:
     return {
+        **deciding(scope),
         "customer:assign": scope,
-        "customer:transfer": scope,
         "department:create": scope,
         "log:read": scope,
         "policy:set": scope,
@@ -126,8 +134,8 @@ def administering(scope: Scope) -> Grants:
 
 ROLES: dict[str, Grants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
-    "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), "customer:transfer": Scope.DEPARTMENT},
-    "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), "customer:transfer": Scope.MANAGED},
+    "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
+    "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
     "agency_admin": {**OF_READERS, **overseeing(Scope.AGENCY), **administering(Scope.AGENCY)},
     "subsystem_admin": {
         **dict.fromkeys(OF_READERS, Scope.ALL),
@@ -150,7 +158,7 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read"}),
+    "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read", "review:open"}),
     "activities": frozenset({"event:read"}),
     "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }

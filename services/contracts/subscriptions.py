@@ -3,7 +3,14 @@
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
 from services.contracts.collision_rules import CollisionRulesSet
-from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.customers import (
+    CustomerEntered,
+    CustomerMoved,
+    CustomerUpdated,
+    EntryAttempted,
+    ReviewDecided,
+    ReviewOpened,
+)
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 
@@ -19,6 +26,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerMoved,
         EntryAttempted,
         CollisionRulesSet,
+        ReviewOpened,
+        ReviewDecided,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

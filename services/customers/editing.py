@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.errors import CustomerCollides, VersionConflict
-from services.customers import criteria, filing, matching, onfile, queries
+from services.customers import criteria, filing, matching, onfile, queries, review_items
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import hit
-from services.customers.entry import keep_for_review, kinds_of, refuse_unreadable, viewpoint_of
+from services.customers.entry import kinds_of, refuse_unreadable, viewpoint_of
 from services.customers.models import Customer
 from services.plumbing.call import Call
 from services.plumbing.work import Work
@@ -44,7 +44,8 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     matches = matching.find(work.session, subject, criteria.in_force(work.session).rules, but=customer.id)
     if same := [found for found in matches if found.effect == "same"]:
         raise CustomerCollides(hits=[hit(found, viewpoint_of(call)).model_dump(mode="json") for found in same])
-    keep_for_review(work, call, matches, customer, "changed")
+    near = review_items.near_of(matches)
+    review_items.open_made(work, customer, near, by=call.user_id, origin="changed", reason="changed")
     return Refiling(known.placed(changes), subject)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
-from services.customers import criteria, filing, matching, queries
+from services.customers import criteria, filing, matching, queries, review_items
 from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
@@ -96,21 +97,46 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
         if verdict.verdict == "yours" and customer.owner_id == call.user_id:
             return bind(work, call, command, subject, customer)
         if verdict.verdict == "claimable" and customer.pool_id is not None and is_public(work.session, customer):
-            place(work, customer, Place(call.caller.agency_id, call.user_id, call.caller.department_id), "claim")
+            place(work, customer, with_caller(call), "claim")
             keep_typed(work, call, command, subject, customer)
             work.audit(customer.id, new=state_of(customer))
             return work.answer(
                 contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
             )
     hits = shown(matches, viewpoint)
-    if verdict.verdict == "free" or (verdict.verdict == "needs_confirmation" and is_confirmed(command, matches)):
-        to = Place(call.caller.agency_id, call.user_id, call.caller.department_id)
-        customer = create(work, call, command, subject, to)
-        if verdict.verdict == "needs_confirmation":
-            assert command.confirmation is not None
-            keep_for_review(work, call, matches, customer, command.confirmation.reason)
-        return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
-    return unsaved(work, call, command, matches, verdict, hits)
+    if verdict.verdict == "needs_confirmation" and (outcome := enter_near(work, call, command, subject, matches)):
+        return work.answer(outcome.model_copy(update={"hits": hits}))
+    if verdict.verdict != "free":
+        return unsaved(work, call, command, matches, verdict, hits)
+    customer = create(work, call, command, subject, with_caller(call), by=call.user_id)
+    return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
+
+
+def enter_near(
+    work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, matches: Sequence[Match]
+) -> contract.EntryOutcome | None:
+    """Once those near were seen it is made and reviewed, or waits for the review, as the rules say. One that waits already goes
+    on waiting, whatever the rules say by now. None when there is something that was not seen."""
+    if waiting := review_items.find_waiting(work.session, call.user_id, command.name):
+        return waits(work, waiting)
+    if command.confirmation is None or not is_confirmed(command, matches):
+        return None
+    near, reason = review_items.near_of(matches), command.confirmation.reason
+    if criteria.in_force(work.session).rules.near_entries == "wait":
+        whose = {"by": call.user_id, "agency_id": call.caller.agency_id}
+        return waits(work, review_items.open_waiting(work, command, near, reason=reason, **whose))
+    customer = create(work, call, command, subject, with_caller(call), by=call.user_id)
+    item = review_items.open_made(work, customer, near, by=call.user_id, origin="confirmed", reason=reason)
+    return contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, review_id=item.id if item else None)
+
+
+def waits(work: Work, item: ReviewItem) -> contract.EntryOutcome:
+    work.audit(item.id, agency_id=item.agency_id, new={"outcome": "waiting", "typed_name": item.name})
+    return contract.EntryOutcome(outcome="waiting", review_id=item.id, version=item.version)
+
+
+def with_caller(call: Call) -> Place:
+    return Place(call.caller.agency_id, call.user_id, call.caller.department_id)
 
 
 def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject: Subject, pool: Pool) -> contract.EntryOutcome:
@@ -125,9 +151,12 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
     if verdict.verdict in ("refused", "yours") and not may_keep:
         return unsaved(work, call, command, matches, verdict, hits)
-    customer = create(work, call, command, subject, in_pool(pool), registered_at=command.registered_at, why=command.keep_twin)
-    keep_for_review(work, call, matches, customer, command.keep_twin or "entered into a pool")
-    return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
+    to, why = in_pool(pool), command.keep_twin
+    customer = create(work, call, command, subject, to, by=call.user_id, registered_at=command.registered_at, why=why)
+    near, reason = review_items.near_of(matches), why or "entered into a pool"
+    item = review_items.open_made(work, customer, near, by=call.user_id, origin="pool", reason=reason)
+    made = {"customer_id": customer.id, "version": 1, "review_id": item.id if item else None}
+    return work.answer(contract.EntryOutcome(outcome="created", hits=hits, **made))
 
 
 def create(
@@ -137,14 +166,16 @@ def create(
     subject: Subject,
     to: Place,
     *,
+    by: UUID,
     registered_at: Any = None,
     why: str | None = None,
 ) -> Customer:
+    """`by` whom it was entered; who made it of an entry that waited is the caller."""
     customer = Customer(
         id=new_id(),
         version=1,
         holding=0,
-        entered_by=call.user_id,
+        entered_by=by,
         entered_at=work.now,
         registered_at=registered_at,
         credit_code=next(iter(subject.credit_codes), None),
@@ -173,7 +204,7 @@ def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subje
     customer.version += 1
     state = state_of(customer) | {"department_id": call.caller.department_id}
     work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
-    note_attempt(work, call, command, "bound_to_yours", customer.id, None)
+    note_attempt(work, (call.user_id, call.caller.agency_id), command, "bound_to_yours", customer.id, None)
     work.audit(customer.id, new={"outcome": "bound_to_yours", "typed_name": command.name})
     return work.answer(contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version))
 
@@ -199,24 +230,8 @@ def is_public(session: Session, customer: Customer) -> bool:
 
 def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> bool:
     """Whether every near match was seen; one that has come meanwhile was not."""
-    near = {ref_of(found.known.id) for found in matches if found.effect == "near" or found.is_by_number_alone}
+    near = {ref_of(each) for each in review_items.near_of(matches)}
     return command.confirmation is not None and near <= set(command.confirmation.seen)
-
-
-def keep_for_review(work: Work, call: Call, matches: Sequence[Match], customer: Customer, reason: str) -> None:
-    """Where others come near: somebody shall have a look, whatever way it came in."""
-    near = [found.known.id for found in matches if found.effect == "near" or found.is_by_number_alone]
-    if near:
-        item = ReviewItem(
-            id=new_id(),
-            customer_id=customer.id,
-            agency_id=customer.agency_id,
-            person_id=call.user_id,
-            at=work.now,
-            seen=near,
-            reason=reason,
-        )
-        work.session.add(item)
 
 
 def unsaved(
@@ -230,17 +245,21 @@ def unsaved(
     """Says why nothing was saved, and keeps the attempt."""
     outcome: Any = "refused" if verdict.verdict in ("refused", "yours") else verdict.verdict
     met = telling(matches)[0].known
-    note_attempt(work, call, fields, outcome, met.id, verdict.reason)
+    note_attempt(work, (call.user_id, call.caller.agency_id), fields, outcome, met.id, verdict.reason)
     work.audit(met.id, new={"outcome": outcome, "reason": verdict.reason, "typed_name": fields.name})
     return work.answer(contract.EntryOutcome(outcome=outcome, verdict=verdict, hits=hits))
 
 
-def note_attempt(work: Work, call: Call, fields: contract.CustomerFields, outcome: Any, customer_id: Any, reason: Any) -> None:
+def note_attempt(
+    work: Work, whose: tuple[UUID, UUID], fields: contract.CustomerFields, outcome: Any, customer_id: Any, reason: Any
+) -> None:
+    """`whose`: the person and the agency."""
+    person_id, agency_id = whose
     attempt = EntryAttempt(
         id=new_id(),
         at=work.now,
-        person_id=call.user_id,
-        agency_id=call.caller.agency_id,
+        person_id=person_id,
+        agency_id=agency_id,
         name=fields.name,
         phone=mask(fields.phone) if fields.phone else None,
         fax=mask(fields.fax) if fields.fax else None,
@@ -249,10 +268,8 @@ def note_attempt(work: Work, call: Call, fields: contract.CustomerFields, outcom
         reason=reason,
     )
     work.session.add(attempt)
-    told = contract.EntryAttempted(
-        attempt_id=attempt.id, person_id=call.user_id, name=fields.name, outcome=outcome, reason=reason
-    )
-    work.emit(told, aggregate_id=attempt.id, version=1)
+    told = contract.EntryAttempted(attempt_id=attempt.id, person_id=person_id, name=fields.name, outcome=outcome, reason=reason)
+    work.emit(told, aggregate_id=attempt.id, version=1, agency_id=agency_id)
 
 
 def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[contract.Hit, ...]:

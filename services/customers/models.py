@@ -199,15 +199,59 @@ class BoundEntry(Base):
 
 class ReviewItem(Base):
     __tablename__ = "review_item"
-    __table_args__ = (of_customer("review_item_customer_fkey"), Index("review_item_customer", "customer_id"))
+    __table_args__ = (
+        of_customer("review_item_customer_fkey"),
+        CheckConstraint("version >= 0", name="review_item_version_check"),
+        CheckConstraint("origin IN ('confirmed', 'waiting', 'pool', 'changed', 'raced')", name="review_item_origin_check"),
+        CheckConstraint("state IN ('open', 'different', 'same', 'withdrawn')", name="review_item_state_check"),
+        CheckConstraint("(origin = 'waiting') = (fields IS NOT NULL)", name="review_item_waits"),
+        CheckConstraint("(customer_id IS NULL) = (origin = 'waiting' AND state <> 'different')", name="review_item_made"),
+        CheckConstraint(
+            "(state = 'open') = (decided_by IS NULL) AND (state = 'open') = (decided_at IS NULL)", name="review_item_decided"
+        ),
+        CheckConstraint(
+            "(state = 'same') = (same_as IS NOT NULL) AND (state = 'same') = (same_as_name IS NOT NULL)", name="review_item_same"
+        ),
+        Index("review_item_customer", "customer_id"),
+        Index(
+            "review_item_waiting",
+            "person_id",
+            "name",
+            unique=True,
+            postgresql_where=text("origin = 'waiting' AND state = 'open'"),
+        ),
+        Index("review_item_person", "person_id", "id"),
+        Index("review_item_agency", "agency_id", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID]
+    version: Mapped[int]
+    customer_id: Mapped[UUID | None]
     agency_id: Mapped[UUID]
     person_id: Mapped[UUID]
     at: Mapped[datetime]
+    origin: Mapped[str]
+    state: Mapped[str]
+    name: Mapped[str]
+    fields: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     seen: Mapped[list[UUID]]
     reason: Mapped[str]
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None]
+    comment: Mapped[str | None]
+    same_as: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id", name="review_item_same_as_fkey"))
+    same_as_name: Mapped[str | None]
+
+
+class RaceCursor(Base):
+    __tablename__ = "race_cursor"
+    __table_args__ = (
+        CheckConstraint("is_the_one", name="race_cursor_is_the_one_check"),
+        CheckConstraint("position >= 0", name="race_cursor_position_check"),
+    )
+
+    is_the_one: Mapped[bool] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger)
 
 
 class EntryAttempt(Base):

@@ -13,8 +13,22 @@ from services.contracts.errors import NotFound, OutOfScope, VersionConflict
 from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
 from services.contracts.rules import AllowanceSet
-from services.customers import checking, criteria, editing, entry, filing, moves, preview, queries, refiling
-from services.customers.models import Customer, Pool
+from services.customers import (
+    checking,
+    criteria,
+    editing,
+    entry,
+    filing,
+    moves,
+    preview,
+    queries,
+    races,
+    refiling,
+    review_queries,
+    reviews,
+)
+from services.customers.collision.verdict import ref_of
+from services.customers.models import Customer, Pool, ReviewItem
 from services.customers.ownership import Receivers, pool_of, put_allowance, state_of
 from services.directory.service import DirectoryService
 from services.plumbing import paging
@@ -119,6 +133,55 @@ class CustomersService(DirectoryService):
             rows = queries.list_attempts(connection, call.scope, call.caller, query.person_id, after, query.limit + 1)
         items = [contract.EntryAttemptView.model_validate(row, from_attributes=True) for row in rows]
         return paging.page(Page[contract.EntryAttemptView], items, query.limit)
+
+    # --- the review queue
+
+    @serves(contract.LIST_REVIEWS)
+    def list_reviews(self, query: contract.ListReviews, call: Call) -> Page[contract.ReviewLine]:
+        after = paging.decode_id(query.cursor)
+        with call.reading_rows() as connection:
+            rows = review_queries.list_reviews(connection, call.scope, call.caller, query.state, after, query.limit + 1)
+        return paging.page(Page[contract.ReviewLine], [review_line(row) for row in rows], query.limit)
+
+    @serves(contract.SHOW_REVIEW)
+    def show_review(self, query: contract.ShowReview, call: Call) -> contract.ReviewView:
+        with call.reading() as session:
+            item = review_queries.get_review(session, query.review_id, call.scope, call.caller)
+            line = review_line(review_queries.line_of(session, item.id))
+            shown = reviews.entry_of(session, item, call)
+            hits = reviews.hits_of(session, item, entry.viewpoint_of(call))
+        return contract.ReviewView(**line.model_dump(), entry=shown, hits=hits)
+
+    @serves(contract.DECIDE_REVIEW)
+    def decide_review(self, command: contract.DecideReview, call: Call) -> contract.ReviewLine:
+        call.answer_again()
+        with call.reading() as session:
+            item = review_queries.get_review(session, command.review_id, call.scope, call.caller)
+        if item.origin == "waiting" and command.decision == "different":
+            self.receivers.prepare(call, item.person_id)
+        with call.transaction() as work:
+            return decided(work, reviews.decide(work, call, command))
+
+    @serves(contract.WITHDRAW_ENTRY)
+    def withdraw_entry(self, command: contract.WithdrawEntry, call: Call) -> contract.ReviewLine:
+        with call.transaction() as work:
+            return decided(work, reviews.withdraw(work, call, command))
+
+    @every(seconds=5)
+    def find_raced(self, chore: Chore) -> None:
+        races.find_raced(chore)
+
+    @serves(contract.OPEN_RACED_REVIEW)
+    def open_raced_review(self, command: contract.OpenRacedReview, call: Call) -> Nothing:
+        with call.transaction() as work:
+            races.open_raced(work, command)
+            return work.answer(Nothing())
+
+    @serves(contract.MOVE_RACE_CURSOR)
+    def move_race_cursor(self, command: contract.MoveRaceCursor, call: Call) -> Nothing:
+        with call.noting() as session:
+            races.move_cursor(session, command.position)
+        return Nothing()
 
     # --- who holds what
 
@@ -234,6 +297,15 @@ class CustomersService(DirectoryService):
 def moved(work: Work, customer: Customer) -> contract.CustomerLine:
     work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
     return work.answer(line(queries.line_of(work.session, customer)))
+
+
+def decided(work: Work, item: ReviewItem) -> contract.ReviewLine:
+    return work.answer(review_line(review_queries.line_of(work.session, item.id)))
+
+
+def review_line(row: Any) -> contract.ReviewLine:
+    told = {name: getattr(row, name) for name in contract.ReviewLine.model_fields}
+    return contract.ReviewLine(**told | {"same_as": ref_of(row.same_as) if row.same_as else None})
 
 
 def seen_pools(call: Call) -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from embedded.stack import Stack
 from gateway import health
 from gateway.routes import activities, collision_rules, customers, identity, rules
-from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, unique
+from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
 EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "10"))
@@ -85,7 +85,7 @@ class World:
             case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
 
 
-CHOICES = {"method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     victims = [team.headquarters.add_user("rep", team.department_id) for _ in range(10)]
     return {
         "customer_id": held + pooled,
+        "review_id": near_ones(team),
         "pool_id": [*team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
@@ -130,6 +131,20 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "city": ["扬州", "上海", "月球"],
         "province": ["江苏", "江苏省"],
     }
+
+
+def near_ones(team: Team) -> list[str]:
+    """Reviews of entries that were made although another one comes near."""
+    own = brand()
+    counties = ("高邮市", "宝应县", "仪征市", "江都区")
+    team.rep.entered(f"扬州市{counties[0]}{own}服装厂")
+    reviews = []
+    for county in counties[1:]:
+        name = f"扬州市{county}{own}服装厂"
+        seen = [hit["ref"] for hit in team.supervisor.enter(name).json()["hits"]]
+        entered = team.supervisor.enter(name, confirmation={"seen": seen, "reason": "another county"})
+        reviews.append(str(entered.json()["review_id"]))
+    return reviews
 
 
 class Summary:

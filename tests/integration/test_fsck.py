@@ -24,7 +24,8 @@ from ops.addresses import derive
 from ops.fsck import CannotLook, Report, check
 from ops.fsck.examine import INVARIANTS, LISTED
 from services.contracts.base import SERVICES
-from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, eventually, expect
+from services.contracts.customers import CollisionRules
+from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect
 from tests.conftest import OFTEN
 from tests.homes import made_home
 from tests.travel import later
@@ -79,6 +80,8 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, admin.act(opened, "open"))
     expect(200, colleague.act(opened, "claim"))
 
+    ids |= reviews(stack, team)
+
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", {"subject": "agency", "limit": 90}))
@@ -96,6 +99,22 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
         eventually(lambda: {row["state"] for row in admin.pages("/v1/deadlines")} == states)
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
+    return ids
+
+
+def reviews(stack: Stack, team: Team) -> dict[str, Any]:
+    """An entry near another one that was judged, and one that was made of an entry that had to wait."""
+    own, ids = brand(), {}
+    team.rep.entered(f"扬州市高邮市{own}服装厂")
+    for key, county in (("judged", "宝应县"), ("waited", "仪征市")):
+        name = f"扬州市{county}{own}服装厂"
+        seen = [hit["ref"] for hit in team.supervisor.enter(name).json()["hits"]]
+        confirmed = team.supervisor.enter(name, confirmation={"seen": seen, "reason": "another county"})
+        ids[key] = confirmed.json()["review_id"]
+        expect(200, team.admin.request("POST", f"/v1/reviews/{ids[key]}/decision", {"decision": "different"}))
+        rules = CollisionRules(near_entries="wait").model_dump_json()
+        with psycopg.connect(stack.owner_url("customers")) as owner:
+            owner.execute("INSERT INTO collision_rules VALUES (1, %s, 'test', clock()) ON CONFLICT DO NOTHING", [rules])
     return ids
 
 
@@ -414,6 +433,36 @@ CASES = [
         kind="missing",
         of="person {nobody}",
         by={"holders in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE review_item SET name = 'other' WHERE id = '{waited}'",
+        kind="wrong",
+        of="review {waited}",
+        by={"reviews"},
+    ),
+    case(
+        "customers",
+        copied("review_item", "id = '{judged}'", id="'{nobody}'", origin="'raced'"),
+        copied("review_item", "id = '{nobody}'", id="'00000000-0000-0000-0000-000000000000'"),
+        kind="doubled",
+        of="review {nobody}",
+        by={"reviews", "reviews as told"},
+        times=3,
+    ),
+    case(
+        "customers",
+        "UPDATE review_item SET state = 'withdrawn' WHERE id = '{judged}'",
+        kind="wrong",
+        of="review {judged}",
+        by={"reviews as told"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM review_item WHERE id = '{judged}'",
+        kind="missing",
+        of="review {judged}",
+        by={"reviews as told"},
     ),
     # activities
     case(

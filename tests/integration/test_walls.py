@@ -76,9 +76,7 @@ def test_nobody_writes_over_the_wall(stack: Stack, rivals: list[Client]) -> None
         app.execute("SELECT set_config('qudao.agency', %s, false)", [own])
         assert app.execute("UPDATE customer SET name = 'x' WHERE agency_id = %s", [other]).rowcount == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            app.execute(
-                "INSERT INTO pool (id, agency_id, kind, name) VALUES (%s, %s, 'industry', 'x')", [uuid.uuid4(), other]
-            )
+            app.execute("INSERT INTO pool (id, agency_id, kind, name) VALUES (%s, %s, 'industry', 'x')", [uuid.uuid4(), other])
 
 
 def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, rivals: list[Client]) -> None:

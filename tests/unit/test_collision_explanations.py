@@ -81,6 +81,14 @@ NAMES = [
         *("扬州五环印花有限公司第二分公司", "扬州五环印花有限公司", "branch"),
         "one is the branch 第二分公司 of the other: 五环印花第二分公司 and 五环印花",
     ),
+    (
+        *("扬州五环印花有限公司纺织品批发部", "扬州五环印花有限公司纺织批发部", "branch_word"),
+        "branches of one company, and one of them says more: 五环印花纺织品批发部 and 五环印花纺织批发部",
+    ),
+    (
+        *("扬州市机电设备总公司", "扬州市蓝天机电设备有限公司", "name_restructured"),
+        "the same trade in the same place: the one may have become the other with a new legal form: 机电设备 and 蓝天机电设备",
+    ),
 ]
 REACH = [
     (HERE, {"phone": LINE}, {"phone": "0514——2398577"}, "line", "your phone is a number of theirs"),
