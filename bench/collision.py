@@ -1,7 +1,8 @@
 """Asks a labelled set of queries of a corpus through the service's own check, and writes what it decided.
 
-`--corpus`: CSV with the columns id, name, phone, fax, province, city. `--queries`: a JSON object a line, {id, query: {name, province,
-city, phone, fax}}. `--out`: a JSON object a line, {id, decision: block, review or pass, candidates: ids of the corpus, best first}.
+`--corpus`: CSV with the columns id, name, phone, fax, province, city. `--queries`: a JSON object a line, {id, query: {name,
+province, city, phone, fax}}. `--out`: a JSON object a line, {id, decision: block, review or pass, candidates: ids of the corpus,
+best first}.
 """
 
 import csv
