@@ -13,7 +13,7 @@ from services.contracts.customers import CustomerFields
 from services.customers import bulk, filing
 from services.customers.models import Pool
 from services.plumbing.call import Call
-from services.plumbing.database import make_engine
+from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Caller
 from services.plumbing.settings import ServiceSettings
 
@@ -23,7 +23,8 @@ def runtime_of(database_url: str) -> Any:
     settings = ServiceSettings.model_validate(
         {"service": "customers", "database_url": database_url, "amqp_uri": "", "signing_key": "", "trusted_keys_dir": Path()}
     )
-    return SimpleNamespace(engine=make_engine(settings), constraints={}, hash_key=b"bench")
+    engines = {"engine": make_engine(settings), "reading_engine": make_reading_engine(settings)}
+    return SimpleNamespace(**engines, constraints={}, hash_key=b"bench")
 
 
 def enter_batch(runtime: Any, caller: Caller, rows: Sequence[CustomerFields], pool_id: UUID) -> list[bulk.Entered]:
