@@ -46,6 +46,8 @@ def parse(words: list[str]) -> Any:
     behind = benches.add_parser("backlog", help=backlog.__doc__)
     behind.add_argument("--events", type=events, default=6000, help="told while a consumer is away")
     behind.add_argument("--broker", choices=("embedded", "rabbitmq"), default="embedded")
+    behind.add_argument("--consumer", choices=backlog.CONSUMERS, help="this one alone")
+    behind.add_argument("--way", choices=backlog.WAYS, help="this one alone")
     behind.add_argument("--json-only", action="store_true", help="print the last line alone")
     judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for file in ("corpus", "queries", "out"):
@@ -62,7 +64,9 @@ def parse(words: list[str]) -> Any:
     if given.bench == "collision":
         return collision.Wish(given.corpus, given.queries, given.out)
     if given.bench == "backlog":
-        return backlog.Wish(given.events, given.broker, given.json_only)
+        consumers = (given.consumer,) if given.consumer else backlog.CONSUMERS
+        ways = (given.way,) if given.way else backlog.WAYS
+        return backlog.Wish(given.events, given.broker, given.json_only, consumers, ways)
     return path.Wish(given.seconds, given.clients, given.broker, given.rounds, given.json_only)
 
 

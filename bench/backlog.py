@@ -28,7 +28,7 @@ from services.plumbing.topology import event_queue
 CONSUMERS = ("activities", "rules")
 WAYS = ("queue", "sweep")
 RATE, CLIENTS = 20.0, 10  # requests per second, which the service answers without effort, and how many may wait at once
-PATIENCE = 300.0  # seconds for all of a backlog
+SLOWEST = 100.0  # events a second: less is given up
 LOOK = 0.1  # seconds between looks at how far it is
 
 # Two thirds of the customers are entered and a third is updated afterwards; a fifth came in by the web, with a time to be called.
@@ -70,16 +70,18 @@ READS = {"activities": "/v1/customers/{}/notes", "rules": "/v1/me/day"}
 
 @dataclass(frozen=True)
 class Wish:
-    """How many events, on which broker."""
+    """How many events, on which broker, for which consumers, in which ways."""
 
     events: int
     broker: str
     is_json_only: bool
+    consumers: Sequence[str] = CONSUMERS
+    ways: Sequence[str] = WAYS
 
     @property
     def limit(self) -> float:
         """Seconds after which the whole run is given up."""
-        return 180 + len(CONSUMERS) * len(WAYS) * (60 + self.events / 25)
+        return 180 + len(self.consumers) * len(self.ways) * (60 + self.events / 25)
 
 
 def run(wish: Wish) -> None:
@@ -89,8 +91,8 @@ def run(wish: Wish) -> None:
     with standing(wish.broker) as stand:
         found["versions"] = machine.versions(stand.stack, wish.broker)
         people = stand.people(CLIENTS)
-        for consumer in CONSUMERS:
-            for way in WAYS:
+        for consumer in wish.consumers:
+            for way in wish.ways:
                 line = Backlog(stand, consumer, people, wish.events).measure(way)
                 say(f"{consumer}, {way}: {line['events_per_second']:.0f}/s, p95 {line['p95_ms']} ms, else {line['p95_usual_ms']}")
                 found["lines"].append(line)
@@ -104,6 +106,7 @@ class Backlog:
 
     def __init__(self, stand: Stand, consumer: str, people: Sequence[Person], count: int) -> None:
         self.stand, self.stack, self.consumer, self.people, self.count = stand, stand.stack, consumer, people, count
+        self.patience = 60 + count / SLOWEST
         self.story = f"story {uuid.uuid4()}"
 
     def measure(self, way: str) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class Backlog:
             wait_for(lambda: get(f"{self.stack.health_url(self.consumer)}/readyz")[0] == 200, 60, f"{self.consumer} is not back.")
             during = self.requests(max(1.0, min(6.0, self.count / 1500)))
             asked_until = time.monotonic()
-            wait_for(lambda: watch.seen[-1][1] >= self.count, PATIENCE, f"{self.consumer} has not caught up.")
+            wait_for(lambda: watch.seen[-1][1] >= self.count, self.patience, f"{self.consumer} has not caught up.")
         first, last = watch.span(self.count)
         return {
             "consumer": self.consumer,
@@ -151,11 +154,11 @@ class Backlog:
             self.write("activities", TOLD_BY_ACTIVITIES, notes)
         for producer in ("customers", "activities") if notes else ("customers",):
             with connected(self.stand, producer) as outbox:
-                wait_for(lambda outbox=outbox: is_zero(outbox, UNPUBLISHED, self.story), PATIENCE, "Events were not sent.")
+                wait_for(lambda outbox=outbox: is_zero(outbox, UNPUBLISHED, self.story), self.patience, "Events were not sent.")
         seconds = time.monotonic() - began
         for service in others:  # it heard them at once, and shall not be at it still
             with Watch(self.stack.owner_url(service), EFFECTS[service], self.story) as watch:
-                wait_for(lambda watch=watch: watch.seen[-1][1] >= self.count, PATIENCE, f"{service} does not hear.")
+                wait_for(lambda watch=watch: watch.seen[-1][1] >= self.count, self.patience, f"{service} does not hear.")
         return self.count / seconds
 
     def write(self, service: str, statement: str, count: int) -> None:

@@ -15,6 +15,8 @@ from services.customers.collision.names import VERSION
 
 MIX = (("other spelling", 0.4), ("typing error", 0.2), ("new", 0.4))
 FORMS = ("有限公司", "有限责任公司", "厂", "公司", "经营部", "商行")
+FIT = range(4, 100)
+"""Characters of a name that can be asked for, mistyped or not."""
 SAMPLE = 20_000  # companies of the registry that are kept in mind, to be asked for
 
 
@@ -51,12 +53,14 @@ class Split:
     def loaded(self) -> Iterator[Company]:
         self.held, self.sample = [], []
         for number, company in enumerate(companies(self.total, self.seed, self.names)):
-            if number % self.step == 1 and len(self.held) < self.most:
+            is_fit = len(company.name) in FIT
+            if is_fit and number % self.step == 1 and len(self.held) < self.most:
                 self.held.append(company)
                 continue
-            if number % max(1, self.total // SAMPLE) == 0:
+            if is_fit and number % max(1, self.total // SAMPLE) == 0:
                 self.sample.append(company)
-            yield company
+            if number - len(self.held) < self.size:
+                yield company
 
     def rows(self) -> Iterator[Row]:
         for number, each in enumerate(self.loaded()):

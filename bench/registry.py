@@ -1,4 +1,4 @@
-"""Fills a customers database with companies as entries would have, without asking who they are: for measuring against many."""
+"""Fills a customers database with companies as entries would, but without asking who they are: to measure against many."""
 
 import io
 import json
@@ -147,7 +147,7 @@ def as_array(values: Iterable[object]) -> str:
 
 
 def as_text(lines: Iterable[tuple[object, ...]]) -> str:
-    """COPY's own format."""
+    """COPY's own format. PostgreSQL stores no NUL, which registers have now and then."""
     text = io.StringIO()
     for line in lines:
         text.write("\t".join(NULL if value is None else escaped(str(value)) for value in line))
@@ -156,4 +156,4 @@ def as_text(lines: Iterable[tuple[object, ...]]) -> str:
 
 
 def escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+    return text.replace("\0", "").replace("\\", "\\\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")

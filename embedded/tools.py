@@ -20,7 +20,7 @@ from ops.keys import SERVICES
 from services.plumbing.settings import read
 
 # Tests wait for servers more than they work: two files at a time take two thirds of the time on two cores, three make some
-# of them too late. A file is one worker's, so that its stack is started once.
+# of them too late. A file is one worker's, so that its stack is started once; tests/lots.py says more of this.
 WORKERS = 2
 INPUTS = ("requirements-bootstrap", "requirements", "requirements-embedded", "requirements-dev")
 POLICY = Path("/usr/sbin/policy-rc.d")  # what Debian asks whether an installed service may be started
@@ -86,8 +86,12 @@ def fuzz(words: Sequence[str], home: Path) -> int:
 
 
 def pytest(words: Sequence[str], home: Path, **env: str) -> int:
-    caches = {"HYPOTHESIS_STORAGE_DIRECTORY": str(home / "cache" / "hypothesis")}
-    return run(["pytest", "-o", f"cache_dir={home / 'cache' / 'pytest'}", *words], caches | env)
+    settings = {
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "cache" / "hypothesis"),
+        # services are started hundreds of times, a fifth of which is resolving names, and all addresses of tests are numbers
+        "EVENTLET_NO_GREENDNS": "yes",
+    }
+    return run(["pytest", "-o", f"cache_dir={home / 'cache' / 'pytest'}", *words], settings | env)
 
 
 def check(home: Path) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from faults import brokers, databases, events, kills, load, networks, stops
-from faults.databases import MayNotMount, on_a_small_disk
 from faults.ledger import Cast
+from faults.small_disk import MayNotMount, on_a_small_disk
 from faults.system import System
 from faults.trial import Fault, Limits, Result, Trial
 

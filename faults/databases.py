@@ -3,19 +3,16 @@
 import contextlib
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
 from embedded.ports import free_port
-from embedded.postgres import NAME, Postgres
+from embedded.postgres import Postgres
 from embedded.supervise import Process, spawn, wait_until
 from faults.system import DATABASE, System
 from faults.trial import Trial
-from ops.keys import make_keys
 
 PATIENCE = 60.0
 
@@ -41,33 +38,6 @@ def answers(url: str) -> bool:
 
 
 # --- without space
-
-
-class MayNotMount(Exception):
-    """Small file systems are for root alone to make."""
-
-
-@contextlib.contextmanager
-def on_a_small_disk(home: Path, megabytes: int = 400) -> Iterator[Path]:
-    """A file system that can be filled without harm, with the database of a system to be in it. Raises MayNotMount."""
-    disk = home / "disk"
-    disk.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "tmpfs", str(disk)]
-    try:
-        subprocess.run(mount, capture_output=True, text=True, check=True)
-    except OSError as problem:
-        raise MayNotMount(str(problem)) from None
-    except subprocess.CalledProcessError as problem:
-        raise MayNotMount(problem.stderr.strip()) from None
-    try:
-        secrets = home / "home" / "secrets"
-        make_keys(secrets)
-        server = Postgres(disk / NAME, secrets / "postgres-password")
-        server.prepare()
-        (home / "home" / NAME).symlink_to(server.data)
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def full(trial: Trial) -> None:

@@ -159,7 +159,7 @@ class Ledger:
         finally:
             entry.seconds = max(entry.seconds, time.monotonic() - began)
         entry.answers.append(answer.status_code)
-        told = answer.json() if answer.content else {}
+        told = told_by(answer)
         entry.outcome = outcome_of(answer.status_code, told)
         if entry.outcome != "unknown":
             entry.answer = told
@@ -249,6 +249,14 @@ class Ledger:
         """The longest time, in seconds, in which no write had an outcome."""
         moments = sorted(self.accepted_at)
         return max((after - before for before, after in itertools.pairwise(moments)), default=0.0)
+
+
+def told_by(answer: httpx.Response) -> dict[str, Any]:
+    """Empty for what is no JSON, which comes with a status that is odd by itself."""
+    try:
+        return dict(answer.json()) if answer.content else {}
+    except ValueError:
+        return {}
 
 
 def outcome_of(status: int, told: dict[str, Any]) -> Outcome:

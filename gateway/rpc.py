@@ -211,8 +211,18 @@ class RpcClient:
             raise ServiceUnavailable(service=operation.service, retry_after=BUSY_RETRY_AFTER) from None  # its queue is full
         except (TimeoutError, *LOST):
             raise _no_answer(operation) from None
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            raise _no_answer(operation) from None  # aiormq cancels who waits for a confirm when the connection is gone
         finally:
             self._pending.pop(correlation_id, None)
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody has given up this task, and not merely what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def is_done(waiting: Coroutine[Any, Any, None]) -> bool:

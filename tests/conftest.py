@@ -1,13 +1,30 @@
 """Stacks for tests: everything is started on free ports, in throw-away directories, and ended."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from embedded.stack import Stack
 from tests.api import Headquarters
 from tests.brokers import TESTED
 from tests.homes import made_home
+from tests.lots import lot_of, turn_of
+
+
+class Lots(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return lot_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lots | None:
+    """Where files are shared out, lots are."""
+    return Lots(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -173,19 +173,24 @@ Criterion = Literal[
     "name_insertion",
     "name_start",
     "name_short",
+    "name_restructured",
     "branch",
+    "branch_word",
     "name_fragment",
 ]
 """What may speak for one company.
 
 `credit_code`, `mobile`: the same. `line`: the same number with its area code; `line_unknown_area`: one area code is not known;
 `line_other_area`: the area codes differ. `contact`: the same person under the same mobile. `website`, `mail_domain`: the same,
-free mail and shop platforms left out. `name`: the same brand and trade in a place that agrees; `name_unsure`: too little said to
-be sure, or another county; `name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`:
-sounds alike. `name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character
-brand. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
-characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `branch`: one is a branch.
-`name_fragment`: what was typed stands in the name.
+free mail and shop platforms left out.
+
+`name`: the same brand and trade in a place that agrees; `name_unsure`: too little said to be sure, or another county;
+`name_elsewhere`: in another city. `name_shortened`: the same brand, one says no trade. `name_sound`: it sounds alike.
+`name_spelling`: one character exchanged, more or fewer; `name_brand`: the exchanged one is of a two-character brand, and the
+trade is short. `name_order`: characters in another order. `name_word`: the same brand, one trade says more. `name_insertion`: two
+characters more. `name_start`: one begins like the other. `name_short`: a short form without legal form. `name_restructured`: the
+same trade and place, one has a brand and limited liability, the other neither. `branch`: one is a branch of the other;
+`branch_word`: branches of one company, one says more. `name_fragment`: what was typed stands in the name.
 """
 Weight = Annotated[int, Field(ge=0, le=100)]
 DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
@@ -209,7 +214,9 @@ DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
     "name_insertion": 60,
     "name_start": 60,
     "name_short": 60,
+    "name_restructured": 60,
     "branch": 20,
+    "branch_word": 60,
     "name_fragment": 0,
 }
 
@@ -217,8 +224,8 @@ DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
 class CollisionRules(Message):
     """Headquarters' setting: what each criterion weighs, and what comes of it.
 
-    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are 84.
-    A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
+    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are
+    84. A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
     """
 
     weights: dict[Criterion, Weight] = Field(default=DEFAULT_WEIGHTS, validate_default=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.customers import CollisionRules
 from services.customers.collision.evidence import DEFAULT_RULES, Evidence, Known, Match, match
+from services.customers.collision.forms import strip_form
 from services.customers.collision.keys import fragment_of, grams
 from services.customers.collision.names import VERSION, CompanyName
 from services.customers.collision.parts import unpack
@@ -19,6 +20,8 @@ from services.customers.collision.subject import Key, Subject, names_of
 MOST_MATCHES = 200
 COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
+LOOKED_UP = 8
+"""Characters of a fragment that are looked up; the others are compared."""
 SHARED_KINDS = frozenset({"number", "site", "mail", "contact"})
 """Keys that may stop deciding when too many customers share them."""
 
@@ -111,10 +114,17 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
     fragment = fragment_of(name)
     if len(fragment) < SHORTEST_FRAGMENT:
         return [], 0
-    values = {"fragment": fragment, "grams": sorted(grams(fragment)), "shown": SHOWN, "counted": COUNTED}
+    values = {"fragment": fragment, "grams": sorted(grams(telling_part(fragment))), "shown": SHOWN, "counted": COUNTED}
     rows = connection.execute(FIND_BY_FRAGMENT, values).all()
     listed = Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it")
     return [Match(known(row), (listed,)) for row in rows], rows[0].hits if rows else 0
+
+
+def telling_part(fragment: str) -> str:
+    """What of a long fragment is looked up in the index: its end without the legal form. The grams of 有限公司 and of a city,
+    which hundreds of thousands have, cost time and tell nothing; the whole fragment is compared with what is left."""
+    part = strip_form(fragment, VERSION)[0][-LOOKED_UP:]
+    return part if len(part) > SHORTEST_FRAGMENT else fragment
 
 
 def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:

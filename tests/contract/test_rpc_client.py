@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from pydantic import Field
 
+from faults.proxy import Proxies
 from gateway.rpc import RpcClient
 from services.contracts.base import Message, Operation, command, query
 from services.contracts.errors import DeadlinePassed, InternalError, NameTaken, QudaoError, ServiceUnavailable
@@ -301,6 +302,22 @@ def test_a_lost_broker_fails_calls_at_once_and_is_found_again(kind: str, tmp_pat
     finally:
         end(peer)
         broker.stop()
+
+
+def test_a_connection_that_is_lost_before_the_confirm_is_an_answer_like_any_other(broker: Broker) -> None:
+    with Proxies() as proxies:
+        proxy = proxies.add("broker", broker.host, broker.port)
+
+        async def scenario(client: RpcClient) -> tuple[type[QudaoError], type[QudaoError]]:
+            with proxy.deaf("to_client"):
+                calls = [asyncio.create_task(error_of(client, operation, within=20)) for operation in (CHANGE, ECHO)]
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(proxy.drop)
+                changed, asked = await asyncio.wait_for(asyncio.gather(*calls), 5)
+            return type(changed), type(asked)
+
+        uri = broker.uri.replace(f":{broker.port}", f":{proxy.port}")
+        assert with_client(uri, scenario) == (DeadlinePassed, ServiceUnavailable)
 
 
 def test_a_service_that_dies_in_a_call_costs_its_caller_the_deadline(broker: Broker) -> None:

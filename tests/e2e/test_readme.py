@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from embedded.stack import Stack
+from tests.homes import made_home
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour needs curl")
-def test_the_first_tour_runs_as_it_stands(tmp_path: Path) -> None:
+def test_the_first_tour_runs_as_it_stands(tmp_path_factory: pytest.TempPathFactory) -> None:
     [tour] = re.findall(r"```sh\n(URL=.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    with Stack(tmp_path / "home", fast=True) as stack:
+    with Stack(made_home(tmp_path_factory, "readme"), fast=True) as stack:
         here = tour.replace("http://127.0.0.1:8080", stack.url).replace(".qudao/secrets", str(stack.secrets))
         wait = """until DAY=$(api GET /me/day); echo "$DAY" | grep -q '"effective_contacts":{"value":1,'; do :; done"""
         script = f'set -eu; TOKEN=; {here}\n{wait}\necho "$DAY"'

@@ -1,4 +1,7 @@
-"""One world on RabbitMQ and one on the embedded broker, shared by all tests that do not say otherwise."""
+"""One world on RabbitMQ and one on the embedded broker, shared by all tests that do not say otherwise.
+
+They end with the last test of this package, which is why it is one.
+"""
 
 from collections.abc import Iterator
 
@@ -19,12 +22,12 @@ def run_world(kind: str, factory: pytest.TempPathFactory) -> Iterator[World]:
         broker.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rabbitmq_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     yield from run_world("rabbitmq", tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     yield from run_world("embedded", tmp_path_factory)
 

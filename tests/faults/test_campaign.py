@@ -1,6 +1,6 @@
 """Each kind of fault of the campaign once, briefly, on one system; and that the campaign sees what it is there to see."""
 
-import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,12 +11,13 @@ import pytest
 
 from faults.__main__ import table
 from faults.campaign import FAULTS
-from faults.databases import MayNotMount, on_a_small_disk
-from faults.ledger import Cast, Entry, Ledger
+from faults.ledger import Cast, Entry, Kind, Ledger
 from faults.reckoning import reckon
+from faults.small_disk import MayNotMount, on_a_small_disk
 from faults.system import System
 from faults.trial import BRIEF, Fault, Limits, Result, Trial
 from tests.brokers import make_broker
+from tests.homes import made_home
 
 SEED = 4
 REPLICAS = {"customers": 2, "gateway": 2}
@@ -45,7 +46,8 @@ def world(disk: tuple[Path, bool]) -> Iterator[tuple[System, Cast]]:
 
 @pytest.fixture(scope="module")
 def embedded_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, Cast]]:
-    with System(tmp_path_factory.mktemp("faults-embedded") / "system", broker="embedded", replicas={}, env=OFTEN) as system:
+    home = made_home(tmp_path_factory, "faults-embedded").parent
+    with System(home, broker="embedded", replicas={}, env=OFTEN) as system:
         yield system, Cast.assemble(system.stack.url, system.stack.setup_secret, reps=3)
 
 
@@ -82,8 +84,9 @@ def test_the_embedded_broker_may_lose_everything(fault: Fault, embedded_world: t
 
 def test_what_is_lost_or_there_twice_is_seen(embedded_world: tuple[System, Cast]) -> None:
     system, cast = embedded_world
+    needed: tuple[Kind, ...] = ("enter", "enter", "note", "add_user")
     with Ledger(system.doors, cast, "seen", rate=30) as ledger:
-        time.sleep(3)
+        system.wait(lambda: not Counter(needed) - Counter(entry.kind for entry in accepted(ledger)), 60, "not all is written")
     ledger.settle()
     system.wait_quiet()
     assert reckon(ledger, system.database_urls()).is_clean
@@ -126,7 +129,11 @@ AGAIN: LiteralString = """
 
 
 def next_of(ledger: Ledger, kind: str, number: int) -> Entry:
-    return [entry for entry in ledger.entries if entry.kind == kind and entry.outcome == "accepted"][number]
+    return [entry for entry in accepted(ledger) if entry.kind == kind][number]
+
+
+def accepted(ledger: Ledger) -> list[Entry]:
+    return [entry for entry in ledger.entries if entry.outcome == "accepted"]
 
 
 def change(system: System, service: str, statement: LiteralString, value: object) -> None:

@@ -26,6 +26,7 @@ from ops.fsck.examine import INVARIANTS, LISTED
 from services.contracts.base import SERVICES
 from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, eventually, expect
 from tests.conftest import OFTEN
+from tests.homes import made_home
 from tests.travel import later
 
 
@@ -47,7 +48,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with Stack(tmp_path_factory.mktemp("fsck"), fast=True, env=OFTEN | {"QUDAO_SWEEP_EVERY": "1"}) as stack:
+    with Stack(made_home(tmp_path_factory, "fsck"), fast=True, env=OFTEN | {"QUDAO_SWEEP_EVERY": "1"}) as stack:
         headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
         team = headquarters.team()
         yield World(stack, team, mixed_work(stack, headquarters, team))

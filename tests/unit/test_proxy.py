@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from faults.proxy import NO_LINGER, FaultIsOn, Proxies, Proxy
+from faults.pair import NO_LINGER
+from faults.proxy import FaultIsOn, Proxies, Proxy
 
 PATIENCE = 5.0
 SILENCE = 0.1

@@ -55,7 +55,7 @@ CROWDED = 20
 
 @dataclass(frozen=True)
 class Known:
-    """A customer that was met; `names` are its names taken apart, the one on the licence first, `matched` its own keys that were met."""
+    """A customer that was met; `names`: taken apart, the one on the licence first; `matched`: its own keys that were met."""
 
     id: UUID
     name: str

@@ -12,14 +12,14 @@ from services.customers.collision.divisions import Region, Relation, relation, t
 from services.customers.collision.forms import is_loose, split_branch, strip_form
 from services.customers.collision.regions import Step, is_place, locate, meant, steps_into
 from services.customers.collision.text import compact, fold, open_brackets
-from services.customers.collision.trades import split_trade
+from services.customers.collision.trades import split_trade, trade_words
 
 VERSION = 2
 """Stored with each row. Raised with every change here that moves a core: keys of two versions miss each other silently.
 
 What a version has changed is asked for by its number, so that customers which are filed by an older one are still met by its
-rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 are legal forms, 家俱 is 家具, 加 at the end is 加工, a town
-is known inside its city as well.
+rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 are legal forms, 家俱 is 家具, 加 at the end is 加工, a
+town is known inside its city as well, the 商场 of a company is the company, words of a trade may stand in any order.
 """
 
 _ONE_WORD = (("家俱", "家具"), ("傢具", "家具"), ("傢俱", "家具"), ("傢私", "家私"))
@@ -30,6 +30,8 @@ _GONE_WORDS = """
 """
 _GONE = frozenset(_GONE_WORDS.split())
 _FORMER = re.compile("(?:原名?|曾用名|旧称)(.{2,})")
+_OUTLET = "商场"
+"""Behind a company's name without a word of its own: its shop, at its address. 门市部 and the like are others' too often."""
 _NATIONS = frozenset({"中国", "香港", "澳门", "台湾", "中华人民共和国"})
 # "co" and the like only as words of their own: Cisco keeps its end
 _LATIN_WORD = re.compile(r"(?<=[\s.,])(?:co|ag|sa|bv|nv|kg|oy|ab)\.?\s*$")
@@ -52,7 +54,8 @@ class CompanyName:
     core: str
     """Brand and trade. Never empty unless the name has no letter or digit."""
     other_cores: tuple[str, ...] = ()
-    """The core with a doubtful place left in it: 南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区."""
+    """The core with a doubtful place left in it (南海区里水惠翔印刷厂 is 惠翔印刷, or 里水惠翔印刷 to who leaves out 南海区), and
+    with the words of its trade in a fixed order."""
     former: tuple[str, ...] = ()
     """Earlier names given in brackets (原…), normalised."""
 
@@ -93,6 +96,7 @@ def decompose(name: str, province: str | None = None, city: str | None = None, v
     hint = locate(province, city)
     seat = meant(places, Region()).filled_from(hint) if places else hint
     parent, branch = _split_branch(body, seat)
+    branch = branch.removesuffix(_OUTLET) if version >= 2 else branch
     stem, *others = _stems(parent, _own_steps(parent, seat, is_strict=bool(places), version=version), version)
     own = seat if places and stem.region.city is None else stem.region.filled_from(seat)
     branch_steps = steps_into(branch, own) if branch else []
@@ -106,7 +110,7 @@ def decompose(name: str, province: str | None = None, city: str | None = None, v
         legal_form=stem.legal_form,
         branch=_label(branch, branch_steps, region),
         core=stem.core,
-        other_cores=tuple(other.core for other in others),
+        other_cores=(*(other.core for other in others), *(_reordered(stem) if version >= 2 else ())),
         former=tuple(found.group(1) for content in aside if (found := _FORMER.fullmatch(content))),
     )
 
@@ -169,6 +173,14 @@ def _read(parent: str, start: int, region: Region, version: int) -> _Stem:
     text = text.replace("集团", "") or text
     brand, trade = split_trade(_in_one_spelling(text) if version >= 2 else text, version)
     return _Stem(region, brand, trade, legal_form)
+
+
+def _reordered(stem: _Stem) -> list[str]:
+    """The core with the words of its trade in a fixed order: 东方投资担保 is 东方担保投资. Of a million registered names fewer
+    than a dozen have such a twin in their city."""
+    words = trade_words(stem.trade, 2) if stem.brand else []
+    core = stem.brand + "".join(sorted(words))
+    return [core] if len(words) > 1 and core != stem.core else []
 
 
 def _in_one_spelling(text: str) -> str:

@@ -10,7 +10,14 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from services.customers.collision.names import VERSION, CompanyName
-from services.customers.collision.nearness import SHORT_BRAND, SHORTEST, SHORTEST_START
+from services.customers.collision.nearness import (
+    SHORT_BRAND,
+    SHORTEST,
+    SHORTEST_START,
+    TELLING_TRADE,
+    branch_start,
+    may_have_become,
+)
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.trades import ACTIVITIES, trade_words
 
@@ -21,14 +28,18 @@ LONGEST = 24
 @lru_cache(maxsize=1024)
 def filed(name: CompanyName) -> frozenset[int]:
     """Under which a name is filed: some four for each character of its core, 64 bits each."""
-    return frozenset(_hashed(_place(name), [*_whole(name), *_own(name), *_shared(name)], name.branch))
+    keys = _hashed(_place(name), [*_whole(name), *_own(name), *_shared(name)], name.branch)
+    return frozenset([*keys, *_hashed(_place(name), _siblings(name), "")])
 
 
 @lru_cache(maxsize=1024)
 def wanted(name: CompanyName) -> frozenset[int]:
     """By which others are looked up."""
     keys = [*_shared(name), *_lacking(name), *_of_whole(name)]
-    return frozenset(key for place in _places(name) for key in _hashed(place, keys, name.branch))
+    siblings = _siblings(name)
+    return frozenset(
+        key for place in _places(name) for key in (*_hashed(place, keys, name.branch), *_hashed(place, siblings, ""))
+    )
 
 
 def _hashed(place: str, keys: Iterable[str], branch: str) -> Iterator[int]:
@@ -70,6 +81,11 @@ def _lacking(name: CompanyName) -> Iterator[str]:
         yield from (f"core {rest}" for rest in _rests(name))
 
 
+def _siblings(name: CompanyName) -> list[str]:
+    """To meet branches of the same company that begin alike."""
+    return [f"branch {branch_start(name.branch)} {name.core}"] if name.branch and _is_regular(name) else []
+
+
 def _rests(name: CompanyName) -> set[str]:
     """The core without one character, without two neighbours behind the second, without a word of its trade, without its end."""
     core = name.core
@@ -80,6 +96,8 @@ def _rests(name: CompanyName) -> set[str]:
     for at, word in enumerate(words):
         if name.brand or word in ACTIVITIES:
             rests.add(name.brand + "".join(words[:at] + words[at + 1 :]))
+    if may_have_become(name):
+        rests.add(name.trade)
     return rests - {"", name.brand}
 
 
@@ -92,6 +110,6 @@ def _shared(name: CompanyName) -> Iterator[str]:
     if len(core) < SHORTEST:
         return
     yield f"order {''.join(sorted(core))}"
-    start = len(name.brand) if len(name.brand) <= SHORT_BRAND else 0
+    start = len(name.brand) if len(name.brand) <= SHORT_BRAND and len(name.trade) < TELLING_TRADE else 0
     for at in range(start, len(core)):
         yield f"but {core[:at]}?{core[at + 1 :]}"

@@ -22,7 +22,8 @@ class Key(NamedTuple):
 
     Whoever looks up or locks the key meets everybody with it, whatever was known on either side; the detail says who comes
     first where there are many. A brand is looked up only by a name that says no trade (五环), and the core of such a name by
-    those that say one (五环印花). A name without a legal form is filed as a short one besides. A contact is a person with a mobile.
+    those that say one (五环印花). A name without a legal form is filed as a short one besides. A contact is a person with a
+    mobile.
     """
 
     kind: KeyKind
