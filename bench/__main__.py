@@ -8,12 +8,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, path
+from bench import backlog, collision, path, scale
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
 
-RUNS: dict[type, Callable[[Any], None]] = {path.Wish: path.run, backlog.Wish: backlog.run, collision.Wish: collision.run}
+RUNS: dict[type, Callable[[Any], None]] = {
+    path.Wish: path.run,
+    backlog.Wish: backlog.run,
+    collision.Wish: collision.run,
+    scale.Wish: scale.run,
+}
 
 
 def main(words: list[str]) -> int:
@@ -47,7 +52,15 @@ def parse(words: list[str]) -> Any:
     judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for file in ("corpus", "queries", "out"):
         judged.add_argument(f"--{file}", type=Path, required=True)
+    large = benches.add_parser("scale", help=scale.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    large.add_argument("--names", type=Path, help="CSV with the columns name, province, city; .xz is unpacked")
+    large.add_argument("--size", type=companies, required=True, help="how many companies are loaded")
+    large.add_argument("--seed", type=int, default=1)
+    large.add_argument("--seconds", type=positive, default=5.0, help="of each measure over HTTP")
+    large.add_argument("--json-only", action="store_true", help="print the last line alone")
     given = parser.parse_args(words)
+    if given.bench == "scale":
+        return scale.Wish(given.names, given.size, given.seed, given.seconds, given.json_only)
     if given.bench == "collision":
         return collision.Wish(given.corpus, given.queries, given.out)
     if given.bench == "backlog":
@@ -66,6 +79,12 @@ def positive(text: str) -> float:
 def events(text: str) -> int:
     if not 1000 <= (number := int(text)) <= 100_000:
         raise argparse.ArgumentTypeError("a number from 1000 to 100000")
+    return number
+
+
+def companies(text: str) -> int:
+    if not 200 <= (number := int(text)) <= 20_000_000:
+        raise argparse.ArgumentTypeError("a number from 200 to 20000000")
     return number
 
 

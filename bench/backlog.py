@@ -89,7 +89,7 @@ def run(wish: Wish) -> None:
     say: Callable[[str], None] = (lambda line: None) if wish.is_json_only else (lambda line: print(line, flush=True))
     found: dict[str, Any] = {"bench": "backlog", "commit": machine.commit(), "machine": machine.machine(), "lines": []}
     with standing(wish.broker) as stand:
-        found["versions"] = machine.versions(stand, wish.broker)
+        found["versions"] = machine.versions(stand.stack, wish.broker)
         people = stand.people(CLIENTS)
         for consumer in wish.consumers:
             for way in wish.ways:

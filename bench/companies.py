@@ -67,14 +67,15 @@ class Company(NamedTuple):
 
 
 def read_names(path: Path) -> Generator[tuple[str, str, str], None, None]:
-    """Name, province and city of each row. Raises ValueError when the file has another header."""
+    """Name, without what nobody sees, province and city of each row. Raises ValueError when the file has another header."""
     opened = lzma.open if path.suffix == ".xz" else open
     with opened(path, "rt", encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         if next(rows, None) != HEADER:
             raise ValueError(f"{path}: the first line has to be {','.join(HEADER)}")
         for name, province, city in rows:
-            yield name, province, "" if city == UNKNOWN else city
+            if visible := "".join(character for character in name if character.isprintable()).strip():
+                yield visible, province, "" if city == UNKNOWN else city
 
 
 def companies(size: int, seed: int, names: Path | None = None) -> Iterator[Company]:

@@ -11,7 +11,7 @@ import random
 import re
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import cast
 
@@ -23,13 +23,14 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Job(BaseModel):
-    """What to ask, and how. Client number i uses the i-th of `tokens` and of `paths`, over and over; `{n}` in the body counts.
+    """What to ask, and how. Client number i uses the i-th of `tokens`, of `paths` and of `bodies`, over and over.
 
-    `{phone}` is a mobile number that no other request has.
+    Without `bodies`, `body` is sent; `{n}` in it counts, `{phone}` is a mobile number that no other request has.
     """
 
     port: int
     status: int
+    also: list[int] = Field(default=[], description="statuses that are as good")
     clients: int
     seconds: float
     warm_up: float
@@ -37,14 +38,16 @@ class Job(BaseModel):
     paths: list[list[str]] = Field(description="one list per client, taken in turn")
     tokens: list[str] = []
     body: str = ""
+    bodies: list[list[str]] = Field(default=[], description="one list per client, taken in turn")
     rate: float | None = Field(default=None, description="requests per second of all clients together")
 
 
 class Outcome(BaseModel):
-    """`milliseconds` of each request that was answered in the measured time."""
+    """`milliseconds` of each request that was answered in the measured time; `statuses` counts all answers."""
 
     seconds: float
     milliseconds: list[float]
+    statuses: dict[str, int] = {}
     failure: str | None = None
 
 
@@ -53,9 +56,10 @@ def requests_of(job: Job, client: int) -> Iterator[bytes]:
     paths = job.paths[client % len(job.paths)]
     login = f"authorization: Bearer {job.tokens[client % len(job.tokens)]}\r\n" if job.tokens else ""
     first = random.randrange(10**9)
-    for number, path in zip(itertools.count(), itertools.cycle(paths)):
+    bodies = itertools.cycle(job.bodies[client % len(job.bodies)] if job.bodies else [job.body])
+    for number, path, wanted in zip(itertools.count(), itertools.cycle(paths), bodies):
         phone = f"13{(first + number) % 10**9:09d}"
-        body = job.body.replace("{n}", f"{client}x{number}").replace("{phone}", phone).encode()
+        body = (wanted if job.bodies else wanted.replace("{n}", f"{client}x{number}").replace("{phone}", phone)).encode()
         framing = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
         yield f"{job.method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{login}{framing}\r\n".encode() + body
 
@@ -79,10 +83,11 @@ class Client(asyncio.Protocol):
         if not blank:
             return
         length = CONTENT_LENGTH.search(head)
-        if length is None or head[9:12] != self.run.status:
+        if length is None or head[9:12] not in self.run.good:
             self.run.fail(f"{head.decode('latin-1').splitlines()[0]} {body[:500].decode(errors='replace')}")
         elif len(body) >= int(length[1]):
             self.answer = b""
+            self.run.statuses[head[9:12].decode()] += 1
             sent_at, self.sent_at = self.sent_at, None
             assert sent_at is not None
             self.run.answered(self, sent_at)
@@ -97,7 +102,8 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.status = str(job.status).encode()
+        self.good = {str(status).encode() for status in (job.status, *job.also)}
+        self.statuses: Counter[str] = Counter()
         self.loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self.loop.create_future()
         self.milliseconds: list[float] = []
@@ -121,7 +127,7 @@ class Run:
             await asyncio.wait_for(self.done, self.job.warm_up + self.job.seconds + GRACE)
         except (Failed, TimeoutError) as error:
             failure = str(error) or f"{self.busy} answers did not come within {GRACE:g} s"
-        return Outcome(seconds=self.job.seconds, milliseconds=self.milliseconds, failure=failure)
+        return Outcome(seconds=self.job.seconds, milliseconds=self.milliseconds, statuses=self.statuses, failure=failure)
 
     async def _connect(self, number: int) -> Client:
         _, client = await self.loop.create_connection(lambda: Client(self, number), "127.0.0.1", self.job.port)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import amqp
 import psycopg
 
-from bench.stand import Stand
+from embedded.stack import Stack
 from embedded.wiring import ROOT
 
 PACKAGES = ("nameko", "kombu", "amqp", "eventlet", "SQLAlchemy", "psycopg", "fastapi", "uvicorn", "uvloop", "aiormq", "pydantic")
@@ -33,12 +33,12 @@ def processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def versions(stand: Stand, broker: str) -> dict[str, str]:
+def versions(stack: Stack, broker: str) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         **{package.lower(): version(package) for package in PACKAGES},
-        "broker": f"{broker}: {broker_version(stand.stack.amqp_uri)}",
-        "postgresql": postgresql_version(stand.stack.admin_url),
+        "broker": f"{broker}: {broker_version(stack.amqp_uri)}",
+        "postgresql": postgresql_version(stack.admin_url),
     }
 
 

@@ -43,7 +43,7 @@ def run(wish: Wish) -> None:
     found: dict[str, Any] = {"bench": "path", "commit": machine.commit(), "machine": machine.machine()}
     with standing(wish.broker) as stand:
         say("the stack stands; people log in and enter customers")
-        found["versions"] = machine.versions(stand, wish.broker)
+        found["versions"] = machine.versions(stand.stack, wish.broker)
         lines = lines_of(stand, stand.people(max(wish.clients)), lambda: uuid.uuid4().hex[:12])
         measured = measure_all(stand, lines, wish, say)
         say("(e) from commit to effect")

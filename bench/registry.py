@@ -3,7 +3,9 @@
 import io
 import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 from uuid import UUID, uuid5
@@ -27,21 +29,19 @@ COPIES = {
 }
 ENTERED_AT = "2026-01-01T00:00:00Z"
 NULL = r"\N"
-UNINDEX = """
-    DROP INDEX customer_name_grams, customer_name_near, collision_key_customer;
-    ALTER TABLE collision_key DROP CONSTRAINT collision_key_pkey, DROP CONSTRAINT collision_key_customer_fkey;
-    ALTER TABLE customer_name DROP CONSTRAINT customer_name_customer_fkey;
+TOLD_EVERY = 100_000  # rows
+FOREIGN = """
+    SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'f' AND (conrelid = ANY(%(of)s::text[]::regclass[]) OR confrelid = ANY(%(of)s::text[]::regclass[]))
 """
-INDEX = """
-    SET maintenance_work_mem = '1GB';
-    ALTER TABLE collision_key ADD PRIMARY KEY (kind, key, detail, customer_id);
-    CREATE INDEX collision_key_customer ON collision_key (customer_id);
-    CREATE INDEX customer_name_grams ON customer_name USING gin (grams) WITH (fastupdate = off);
-    CREATE INDEX customer_name_near ON customer_name USING gin (near) WITH (fastupdate = off);
-    ALTER TABLE collision_key ADD CONSTRAINT collision_key_customer_fkey FOREIGN KEY (customer_id, agency_id)
-        REFERENCES customer (id, agency_id) ON UPDATE CASCADE NOT VALID;
-    ALTER TABLE customer_name ADD CONSTRAINT customer_name_customer_fkey FOREIGN KEY (customer_id, agency_id)
-        REFERENCES customer (id, agency_id) ON UPDATE CASCADE NOT VALID;
+OWN = """
+    SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype IN ('p', 'u') AND conrelid = ANY(%(of)s::text[]::regclass[]) ORDER BY conname
+"""
+INDEXES = """
+    SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+    WHERE indrelid = ANY(%(of)s::text[]::regclass[])
+      AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) ORDER BY 1
 """
 TIDY = ("customer", "ownership", "customer_name", "collision_key")
 
@@ -61,23 +61,46 @@ def id_of(key: str) -> UUID:
     return uuid5(AGENCY, key)
 
 
-def fill(admin_url: str, rows: Iterable[Row]) -> int:
+def fill(admin_url: str, rows: Iterable[Row], say: Callable[[str], None] = lambda line: None) -> int:
     """Loads all rows into the pool of one agency, as an administrator whom no wall stops; how many there were.
 
-    The indexes are made at the end, as one would for a first load of this size.
+    The indexes are made at the end, as one would for a first load of this size. `say` is told how far it is.
     """
     with psycopg.connect(admin_url, autocommit=True) as admin:
         admin.execute("INSERT INTO agency VALUES (%s, '测试代理', false, 1) ON CONFLICT DO NOTHING", [AGENCY])
         admin.execute("INSERT INTO pool VALUES (%s, %s, 'agency', '代理商管理员库') ON CONFLICT DO NOTHING", [POOL, AGENCY])
-        admin.execute(UNINDEX)
-        count = 0
-        with multiprocessing.get_context("spawn").Pool(WORKERS, begin, [admin_url]) as workers:
-            for loaded in workers.imap_unordered(load, batches(rows)):
-                count += loaded
-        admin.execute(INDEX)
+        count, began = 0, time.monotonic()
+        with unindexed(admin, say):
+            with multiprocessing.get_context("spawn").Pool(WORKERS, begin, [admin_url]) as workers:
+                for loaded in workers.imap_unordered(load, batches(rows)):
+                    count += loaded
+                    if count % TOLD_EVERY < loaded:
+                        say(f"{count:,} rows copied, {count / (time.monotonic() - began):,.0f}/s")
         for table in TIDY:
             admin.execute(f"VACUUM (ANALYZE) {table}")
+            say(f"{table} vacuumed")
     return count
+
+
+@contextmanager
+def unindexed(admin: psycopg.Connection, say: Callable[[str], None]) -> Iterator[None]:
+    """The tables have no indexes and refer to nothing meanwhile. Afterwards they have what they had; what refers is believed."""
+    foreign, own, indexes = (admin.execute(asked, {"of": list(TIDY)}).fetchall() for asked in (FOREIGN, OWN, INDEXES))
+    for table, name, _ in [*foreign, *own]:
+        admin.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
+    for name, _ in indexes:
+        admin.execute(f"DROP INDEX {name}".encode())
+    yield
+    admin.execute("SET maintenance_work_mem = '1GB'")
+    began = time.monotonic()
+    for name, definition in indexes:
+        admin.execute(definition.encode())
+        say(f"{name} made, {time.monotonic() - began:.0f} s")
+    for table, name, definition in own:
+        admin.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}".encode())
+        say(f"{name} made, {time.monotonic() - began:.0f} s")
+    for table, name, definition in foreign:
+        admin.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID".encode())
 
 
 def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from embedded.child import __file__ as child
@@ -80,8 +81,10 @@ def works_as(identity: str, programs: Path) -> bool:
 class Postgres:
     """A server for one data directory. `prepare`, then run `spec`, wait for `is_ready`."""
 
-    def __init__(self, data: Path, password_file: Path, *, fast: bool = False) -> None:
-        self.data, self.password_file, self.fast = data, password_file, fast
+    def __init__(
+        self, data: Path, password_file: Path, *, fast: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.data, self.password_file, self.fast, self.settings = data, password_file, fast, dict(settings or {})
         self.programs = binaries()
         self.identity = find_identity(self.programs)
 
@@ -163,7 +166,7 @@ class Postgres:
 
     def spec(self, port: int) -> Spec:
         """SIGINT is the fast shutdown: connections are closed, and the next start needs no recovery."""
-        settings = {**SETTINGS, **(FAST if self.fast else {}), "port": str(port)}
+        settings = {**SETTINGS, **(FAST if self.fast else {}), **self.settings, "port": str(port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self.run("postgres", "-D", str(self.data), *options)
 

@@ -1,6 +1,7 @@
 """The servers of a stack that has none given: PostgreSQL and the small broker, each as a process of ours."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -14,9 +15,11 @@ PATIENCE = 60.0
 LOOPBACK = "127.0.0.1"
 
 
-def start_database(data: Path, password_file: Path, supervisor: Supervisor, *, fast: bool) -> str:
+def start_database(
+    data: Path, password_file: Path, supervisor: Supervisor, *, fast: bool, settings: Mapping[str, str] | None = None
+) -> str:
     """The administrator's address of the running server. Raises CannotStart."""
-    server, port = Postgres(data, password_file, fast=fast), free_port()
+    server, port = Postgres(data, password_file, fast=fast, settings=settings), free_port()
     server.prepare()
     [process] = supervisor.add(server.spec(port))
     wait_until(lambda: bool(process.exits) or server.is_ready(process.pid), PATIENCE)

@@ -30,7 +30,7 @@ class Stack:
 
     `fast` is for data that is thrown away. `env` goes to every process; a `QUDAO_<SERVICE>_DATABASE_URL` in it says that
     somebody else looks after this service's database. Without `port` the gateways listen on free ones, otherwise on `port`
-    and those after it. Raises CannotStart.
+    and those after it. `database_settings` are PostgreSQL's own, of the embedded one. Raises CannotStart.
     """
 
     def __init__(
@@ -47,10 +47,11 @@ class Stack:
         output: Output | None = None,
         parts: Sequence[Part] = PARTS,
         migration: Sequence[str] = MIGRATION,
+        database_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home, self.fast, self.env, self.host, self.port = Home(home), fast, dict(env or {}), host, port
         self.replicas, self.parts, self.migration = dict(replicas or {}), parts, migration
-        self.amqp_uri, self.admin_url = amqp_uri or "", database_url or ""
+        self.amqp_uri, self.admin_url, self.database_settings = amqp_uri or "", database_url or "", database_settings
         self.output = output or Files(self.home.logs)
         self.supervisor = Supervisor(self.output)
         self.gateway_urls: list[str] = []
@@ -104,7 +105,9 @@ class Stack:
         try:
             if not self.admin_url:
                 password = self.secrets / "postgres-password"
-                self.admin_url = servers.start_database(self.home.data, password, self.supervisor, fast=self.fast)
+                self.admin_url = servers.start_database(
+                    self.home.data, password, self.supervisor, fast=self.fast, settings=self.database_settings
+                )
             provision(self.admin_url, databases)
         except psycopg.Error as error:
             raise CannotStart(f"The databases could not be made: {' '.join(str(error).split())}.") from None

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Connection, delete, text
 from sqlalchemy.orm import Session
@@ -51,6 +52,29 @@ def file(session: Session, customer: Customer, names: Sequence[Named], subject: 
         "keys": json.dumps([key._asdict() for key in sorted(subject.keys)]),
     }
     session.execute(FILE, values)
+
+
+FILE_NEW = text(
+    """
+    WITH named AS (
+        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, grams, parts, near)
+        SELECT customer_id, :agency_id, name, kind, normalised, grams, parts, near
+        FROM jsonb_to_recordset(CAST(:names AS jsonb)) AS n(
+            customer_id uuid, name text, kind text, normalised text, grams text[], parts jsonb, near bigint[])
+    )
+    INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
+    SELECT customer_id, :agency_id, kind, key, detail
+    FROM jsonb_to_recordset(CAST(:keys AS jsonb)) AS k(customer_id uuid, kind text, key text, detail text)
+    ORDER BY kind, key, detail
+    """
+)
+
+
+def file_new(session: Session, agency_id: UUID, filed: Sequence[tuple[UUID, Sequence[Named], Subject]]) -> None:
+    """Files customers of one agency who are not filed yet, whose rows must be there, under names and keys."""
+    names = [{"customer_id": str(id_)} | row_of(named) for id_, names, _ in filed for named in names]
+    keys = [{"customer_id": str(id_)} | key._asdict() for id_, _, subject in filed for key in subject.keys]
+    session.execute(FILE_NEW, {"agency_id": agency_id, "names": json.dumps(names), "keys": json.dumps(keys)})
 
 
 def row_of(named: Named) -> dict[str, Any]:

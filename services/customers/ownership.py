@@ -4,6 +4,8 @@ Rules decides how many customers a person may hold; the number stands here, besi
 check and the change are one transaction.
 """
 
+import json
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 from uuid import UUID, uuid5
 
@@ -80,6 +82,28 @@ OPEN = text(
     VALUES (:customer_id, :number, :agency_id, :owner_id, :pool_id, :cause, :reason, :actor, :since)
     """
 )
+
+PLACE_NEW = text(
+    """
+    WITH entered AS (
+        INSERT INTO customer SELECT * FROM jsonb_populate_recordset(CAST(NULL AS customer), CAST(:customers AS jsonb))
+        RETURNING id, agency_id, pool_id, holding, held_since
+    )
+    INSERT INTO ownership (customer_id, number, agency_id, pool_id, cause, reason, actor, held_from)
+    SELECT id, holding, agency_id, pool_id, 'enter', :reason, :actor, held_since FROM entered
+    """
+)
+
+
+def place_new(work: Work, customers: Sequence[Customer], pool: Pool, reason: str | None = None) -> None:
+    """As `place` of each of them, that this transaction has just made, into a pool: no stock changes."""
+    for customer in customers:
+        customer.agency_id, customer.pool_id, customer.holding, customer.held_since = pool.agency_id, pool.id, 1, work.now
+        told = CustomerEntered(**state_of(customer), pool_kind=pool.kind, entered_by=customer.entered_by)
+        work.emit(told, aggregate_id=customer.id, version=customer.version, agency_id=pool.agency_id)
+    rows = [{column.name: getattr(customer, column.name) for column in TABLE.c} for customer in customers]
+    values = {"customers": json.dumps(rows, default=str), "reason": reason, "actor": work.actor}
+    work.session.execute(PLACE_NEW, values)
 
 
 def state_of(customer: Customer) -> dict[str, object]:
