@@ -74,7 +74,7 @@ OF_VALUES = {"collections", "dataclasses", "datetime", "hashlib", "math", "servi
 
 
 def test_decisions_are_pure() -> None:
-    """No session, clock, network or environment in domain.py, nor in the collision check, which reads its own tables and compares."""
+    """No session, clock, network or environment in domain.py, nor in the collision check, which besides reads its own tables."""
     own = ("services.contracts", "services.customers.collision")
     for path in modules(*(f"services/{service}" for service in SERVICES)):
         if path.name == "domain.py" or ("collision" in path.parts and "data" not in path.parts):
