@@ -22,7 +22,8 @@ from bench.lines import Figures, Line, measure, quantile
 from bench.questions import Question, body_of, typed
 from bench.stand import Stand
 from ops.addresses import derive
-from services.contracts.customers import CheckCollision, CustomerFields
+from services.contracts.collision import CheckCollision
+from services.contracts.customers import CustomerFields
 from services.customers import checking
 from services.customers.bulk import MOST_ROWS
 from services.customers.collision.verdict import Viewpoint

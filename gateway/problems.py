@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import disconnects
-from services.contracts.customers import Email
+from services.contracts.collision import Email
 from services.contracts.errors import InternalError, InvalidRequest, NotFound, QudaoError
 from services.contracts.identity import LOGIN_RULE, Login
 from services.plumbing.logs import request_id

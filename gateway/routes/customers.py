@@ -16,20 +16,23 @@ from gateway.typists import Typist
 from gateway.versions import ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts import customers as contract
 from services.contracts.base import Command, Line, Moment, Page, PageQuery
+from services.contracts.collision import (
+    CHECK_COLLISION,
+    SUGGEST_COLLISIONS,
+    CheckCollision,
+    CollisionCheck,
+    CollisionSuggestions,
+    SuggestCollisions,
+)
 from services.contracts.errors import (
-    AlreadyDecided,
     AlreadyTheirs,
     CustomerCollides,
-    EntryCollides,
     HeldElsewhere,
     InvalidCursor,
     NotClaimable,
     NotFound,
     NotHeld,
     NotInPool,
-    NotWaiting,
-    OthersCameNear,
-    OwnEntry,
     QudaoError,
     ReceiverUnfit,
     StockIsFull,
@@ -80,8 +83,8 @@ NOT_MODIFIED: Responses = {304: {"description": "It is still in the version of I
     description="Changes nothing; a POST so that numbers stand in no address.",
     responses=reading(),
 )
-async def check_collision(body: contract.CheckCollision, caller: Reader) -> contract.CollisionCheck:
-    return await caller.ask(contract.CHECK_COLLISION, body)
+async def check_collision(body: CheckCollision, caller: Reader) -> CollisionCheck:
+    return await caller.ask(CHECK_COLLISION, body)
 
 
 @router.post(
@@ -90,8 +93,8 @@ async def check_collision(body: contract.CheckCollision, caller: Reader) -> cont
     description="Changes nothing. Ends the question that the same session (and `Typing-Id`) still has in work.",
     responses=reading(Superseded, TooManyRequests),
 )
-async def suggest_collisions(body: contract.SuggestCollisions, typist: Typist) -> contract.CollisionSuggestions:
-    return await typist.ask(contract.SUGGEST_COLLISIONS, body)
+async def suggest_collisions(body: SuggestCollisions, typist: Typist) -> CollisionSuggestions:
+    return await typist.ask(SUGGEST_COLLISIONS, body)
 
 
 @router.post(
@@ -125,40 +128,6 @@ async def list_entry_attempts(
     query: Annotated[contract.ListEntryAttempts, Query()], caller: Reader, pages: Pages
 ) -> Page[contract.EntryAttemptView]:
     return pages.linked(await caller.ask(contract.LIST_ENTRY_ATTEMPTS, query))
-
-
-# --- the review queue
-
-
-@router.get("/reviews", summary="List entries that came near others, the newest first", responses=reading(InvalidCursor) | LINK)
-async def list_reviews(
-    query: Annotated[contract.ListReviews, Query()], caller: Reader, pages: Pages
-) -> Page[contract.ReviewLine]:
-    return pages.linked(await caller.ask(contract.LIST_REVIEWS, query))
-
-
-@router.get("/reviews/{review_id}", summary="Show an entry with those that come near it now", responses=reading(NotFound))
-async def show_review(review_id: UUID, caller: Reader) -> contract.ReviewView:
-    return await caller.ask(contract.SHOW_REVIEW, contract.ShowReview(review_id=review_id))
-
-
-@router.post(
-    "/reviews/{review_id}/decision",
-    summary="Judge whether it is another company or one that is there",
-    responses=writing(NotFound, OwnEntry, AlreadyDecided, EntryCollides, OthersCameNear, ReceiverUnfit, StockIsFull),
-)
-async def decide_review(review_id: UUID, body: contract.Decision, caller: Writer) -> contract.ReviewLine:
-    message = contract.DecideReview(review_id=review_id, **body.model_dump(exclude_unset=True))
-    return await caller.ask(contract.DECIDE_REVIEW, message)
-
-
-@router.post(
-    "/reviews/{review_id}/withdrawal",
-    summary="Take back an own entry that waits",
-    responses=writing(NotFound, AlreadyDecided, NotWaiting),
-)
-async def withdraw_entry(review_id: UUID, caller: Writer) -> contract.ReviewLine:
-    return await caller.ask(contract.WITHDRAW_ENTRY, contract.WithdrawEntry(review_id=review_id))
 
 
 # --- the registry

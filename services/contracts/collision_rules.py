@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from services.contracts.base import Command, Event, Nothing, Page, PageQuery, Query, View, command, query
-from services.contracts.customers import CollisionRules, Criterion
+from services.contracts.collision import CollisionRules, Criterion
 
 RULES_ID = UUID("5f1f6e0a-6f0c-5b7e-9a53-2c6d3f0f1d7b")
 """The rules are one thing, of which versions are told and audited."""

@@ -3,15 +3,9 @@
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
 from services.contracts.collision_rules import CollisionRulesSet
-from services.contracts.customers import (
-    CustomerEntered,
-    CustomerMoved,
-    CustomerUpdated,
-    EntryAttempted,
-    ReviewDecided,
-    ReviewOpened,
-)
+from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 
 OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserAdded, UserChanged)

@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
+from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
 from services.customers import criteria, entry, filing, matching
 from services.customers.collision.evidence import Known, Match, telling
@@ -42,8 +43,8 @@ class Entered(NamedTuple):
 
     outcome: Literal["created", "duplicate", "invalid"]
     customer_id: UUID | None = None
-    verdict: contract.Verdict | None = None
-    hits: tuple[contract.Hit, ...] = ()
+    verdict: Verdict | None = None
+    hits: tuple[Hit, ...] = ()
     of_row: int | None = None
     errors: Sequence[dict[str, str]] = ()
 
@@ -59,7 +60,7 @@ class Judged(NamedTuple):
     fields: contract.CustomerFields
     subject: Subject
     matches: list[Match]
-    verdict: contract.Verdict
+    verdict: Verdict
     customer: Customer | None
 
     @property

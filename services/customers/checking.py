@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.contracts import customers as contract
+from services.contracts.collision import CheckCollision, CollisionCheck, CollisionSuggestions, FieldHits, SuggestCollisions
 from services.contracts.errors import InvalidRequest
 from services.customers import criteria, entry, filing, matching
 from services.customers.collision.evidence import Match
@@ -18,22 +18,22 @@ TYPED = (*FIELDS, "contact_person")
 SUGGESTED = 10
 
 
-def check(connection: Connection, query: contract.CheckCollision, viewpoint: Viewpoint) -> contract.CollisionCheck:
+def check(connection: Connection, query: CheckCollision, viewpoint: Viewpoint) -> CollisionCheck:
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
     subject = subject_of_query(query, filing.versions.oldest(connection))
     rules = criteria.in_force(connection).rules
     matches = {found.known.id: found for found in matching.find(connection, subject, rules)}
     is_more = len(matches) >= matching.MOST_MATCHES
-    fields = {field: contract.FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}
+    fields = {field: FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}
     if query.name:
         listed, hits = matching.find_by_fragment(connection, query.name)
         for found in listed:
             known = matches.get(found.known.id)
             matches[found.known.id] = replace(known, evidence=(*known.evidence, *found.evidence)) if known else found
         hits = max(hits, count(matches, "name"))
-        fields["name"] = contract.FieldHits(hits=min(hits, matching.COUNTED), is_more=hits > matching.COUNTED)
+        fields["name"] = FieldHits(hits=min(hits, matching.COUNTED), is_more=hits > matching.COUNTED)
     verdict = judge(list(matches.values()), viewpoint)
-    return contract.CollisionCheck(
+    return CollisionCheck(
         fields=fields,
         hits=list(entry.shown(list(matches.values()), viewpoint)),
         verdict=entry.with_administrators(connection, verdict, viewpoint),
@@ -41,7 +41,7 @@ def check(connection: Connection, query: contract.CheckCollision, viewpoint: Vie
     )
 
 
-def subject_of_query(query: contract.CheckCollision, oldest: int) -> Subject:
+def subject_of_query(query: CheckCollision, oldest: int) -> Subject:
     given = query.model_dump(include=set(TYPED), exclude_none=True)
     if not given.keys() - {"contact_person"}:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "", "detail": f"give one of {', '.join(FIELDS)}"}])
@@ -57,16 +57,16 @@ def subject_of_query(query: contract.CheckCollision, oldest: int) -> Subject:
     return subject
 
 
-def suggest(connection: Connection, query: contract.SuggestCollisions, viewpoint: Viewpoint) -> contract.CollisionSuggestions:
+def suggest(connection: Connection, query: SuggestCollisions, viewpoint: Viewpoint) -> CollisionSuggestions:
     """The check of what can be searched already."""
     searched = searched_already(query)
     if searched is None:
-        return contract.CollisionSuggestions(fields={}, hits=[])
+        return CollisionSuggestions(fields={}, hits=[])
     found = check(connection, searched, viewpoint)
-    return contract.CollisionSuggestions(fields=found.fields, hits=found.hits[:SUGGESTED], verdict=found.verdict)
+    return CollisionSuggestions(fields=found.fields, hits=found.hits[:SUGGESTED], verdict=found.verdict)
 
 
-def searched_already(query: contract.SuggestCollisions) -> contract.CheckCollision | None:
+def searched_already(query: SuggestCollisions) -> CheckCollision | None:
     """What the check would not refuse; None when that is nothing."""
     typed = query.model_dump(exclude_defaults=True)
     subject = subject_of([], **{field: text for field, text in typed.items() if field != "name"})
@@ -79,7 +79,7 @@ def searched_already(query: contract.SuggestCollisions) -> contract.CheckCollisi
     searched = {field: text for field, text in typed.items() if text and readable.get(field, True)}
     if not searched.keys() & readable.keys():
         return None
-    return contract.CheckCollision.model_construct(**searched)  # not judged anew: ⑪0 is a number, and shorter than they are
+    return CheckCollision.model_construct(**searched)  # not judged anew: ⑪0 is a number, and shorter than they are
 
 
 def count(matches: dict[UUID, Match], field: str) -> int:

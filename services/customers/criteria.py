@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts import collision_rules as contract
 from services.contracts.base import Page
-from services.contracts.customers import DEFAULT_WEIGHTS, CollisionRules
+from services.contracts.collision import DEFAULT_WEIGHTS, CollisionRules
 from services.contracts.errors import VersionConflict
 from services.contracts.permissions import Scope
 from services.customers.collision.evidence import DEFAULT_RULES

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
+from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
 from services.customers import criteria, filing, matching, queries, review_items
@@ -72,12 +73,12 @@ def names_in(fields: contract.CustomerFields) -> list[str]:
     return [fields.name, *fields.aliases]
 
 
-def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], contract.Verdict]:
+def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], Verdict]:
     matches = matching.find(session, subject, criteria.in_force(session).rules)
     return matches, with_administrators(session, judge(matches, viewpoint), viewpoint)
 
 
-def with_administrators(session: Any, verdict: contract.Verdict, viewpoint: Viewpoint) -> contract.Verdict:
+def with_administrators(session: Any, verdict: Verdict, viewpoint: Viewpoint) -> Verdict:
     """Whom to ask for what lies in the agency pool is who administers it."""
     if verdict.reason != "in_agency_pool":
         return verdict
@@ -239,8 +240,8 @@ def unsaved(
     call: Call,
     fields: contract.CustomerFields,
     matches: Sequence[Match],
-    verdict: contract.Verdict,
-    hits: tuple[contract.Hit, ...],
+    verdict: Verdict,
+    hits: tuple[Hit, ...],
 ) -> contract.EntryOutcome:
     """Says why nothing was saved, and keeps the attempt."""
     outcome: Any = "refused" if verdict.verdict in ("refused", "yours") else verdict.verdict
@@ -272,6 +273,6 @@ def note_attempt(
     work.emit(told, aggregate_id=attempt.id, version=1, agency_id=agency_id)
 
 
-def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[contract.Hit, ...]:
+def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[Hit, ...]:
     """The most telling first."""
     return tuple(hit(found, viewpoint) for found in telling(matches)[: matching.SHOWN])

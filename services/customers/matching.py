@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
-from services.contracts.customers import CollisionRules
+from services.contracts.collision import CollisionRules
 from services.customers.collision.evidence import DEFAULT_RULES, Evidence, Known, Match, match
 from services.customers.collision.forms import strip_form
 from services.customers.collision.keys import fragment_of, grams

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.contracts import collision_rules as contract
+from services.contracts.collision import CollisionRules
 from services.contracts.collision_rules import Outcome
-from services.contracts.customers import CollisionRules
 from services.contracts.errors import ServiceUnavailable
 from services.customers import criteria, filing, matching, onfile, sampling
 from services.customers.collision.evidence import Known, Match, telling

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from services.contracts import customers as contract
+from services.contracts.reviews import MOVE_RACE_CURSOR, OPEN_RACED_REVIEW, MoveRaceCursor, OpenRacedReview
 from services.customers import criteria, matching, queries, review_items
 from services.customers.collision.evidence import Match
 from services.customers.collision.subject import Subject
@@ -65,11 +65,11 @@ def find_raced(chore: Chore) -> None:
             arrivals = [Arrival(*row) for row in session.execute(ARRIVED, {"most": AT_ONCE})]
             races = list(races_of(session, arrivals))
         for arrival, near in races:
-            asked = contract.OpenRacedReview(customer_id=arrival.customer_id, near=tuple(near))
-            chore.ask(contract.OPEN_RACED_REVIEW, asked, key=f"raced-{arrival.position}-{digest_of(near)}")
+            asked = OpenRacedReview(customer_id=arrival.customer_id, near=tuple(near))
+            chore.ask(OPEN_RACED_REVIEW, asked, key=f"raced-{arrival.position}-{digest_of(near)}")
         is_all = len(arrivals) < AT_ONCE
         if position := last if is_all else arrivals[-1].position:
-            chore.ask(contract.MOVE_RACE_CURSOR, contract.MoveRaceCursor(position=position), key=f"raced-to-{position}")
+            chore.ask(MOVE_RACE_CURSOR, MoveRaceCursor(position=position), key=f"raced-to-{position}")
         if is_all:
             return
 
@@ -105,7 +105,7 @@ def shares_lock(subject: Subject, found: Match) -> bool:
     return any((key.kind, key.key) in locked for key in found.known.matched)
 
 
-def open_raced(work: Work, command: contract.OpenRacedReview) -> None:
+def open_raced(work: Work, command: OpenRacedReview) -> None:
     """Under the lock of the customer, so that of two who ask the second finds what the first has put there."""
     customer = queries.lock_known(work.session, command.customer_id)
     near = [other for other in command.near if other not in review_items.has_seen(work.session, customer.id, command.near)]

@@ -8,6 +8,7 @@ from sqlalchemy import any_, literal, select
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
+from services.contracts.reviews import Decided, ReviewDecided, ReviewOpened, ReviewOrigin
 from services.customers.collision.evidence import Known, Match
 from services.customers.collision.names import normalise
 from services.customers.collision.verdict import ref_of
@@ -24,7 +25,7 @@ def near_of(matches: Sequence[Match]) -> list[UUID]:
 
 
 def open_made(
-    work: Work, customer: Customer, near: Sequence[UUID], *, by: UUID, origin: contract.ReviewOrigin, reason: str
+    work: Work, customer: Customer, near: Sequence[UUID], *, by: UUID, origin: ReviewOrigin, reason: str
 ) -> ReviewItem | None:
     """Of a customer that is there; None when nobody comes near: then there is nothing to judge."""
     if not near:
@@ -42,10 +43,10 @@ def open_waiting(
     return _open(work, whose, near, origin="waiting", reason=reason)
 
 
-def _open(work: Work, whose: dict[str, Any], near: Sequence[UUID], *, origin: contract.ReviewOrigin, reason: str) -> ReviewItem:
+def _open(work: Work, whose: dict[str, Any], near: Sequence[UUID], *, origin: ReviewOrigin, reason: str) -> ReviewItem:
     item = ReviewItem(id=new_id(), version=1, at=work.now, origin=origin, state="open", seen=list(near), reason=reason, **whose)
     work.session.add(item)
-    told = contract.ReviewOpened(
+    told = ReviewOpened(
         review_id=item.id,
         origin=origin,
         person_id=item.person_id,
@@ -79,7 +80,7 @@ def has_seen(session: Session, customer_id: UUID, others: Iterable[UUID]) -> set
 def close(
     work: Work,
     item: ReviewItem,
-    state: contract.Decided,
+    state: Decided,
     *,
     by: UUID,
     comment: str | None = None,
@@ -89,7 +90,7 @@ def close(
     item.state, item.decided_by, item.decided_at, item.comment = state, by, work.now, comment
     item.same_as, item.same_as_name = (same_as.id, same_as.name) if same_as else (None, None)
     item.version += 1
-    told = contract.ReviewDecided(
+    told = ReviewDecided(
         review_id=item.id,
         origin=item.origin,
         state=state,

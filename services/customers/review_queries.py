@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal, select
 from sqlalchemy.orm import Session
 
-from services.contracts.customers import ReviewState
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
+from services.contracts.reviews import ReviewState
 from services.customers.models import ReviewItem
 from services.directory.models import Person
 from services.directory.scopes import visible

@@ -9,8 +9,10 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
+from services.contracts.collision import Hit
 from services.contracts.errors import AlreadyDecided, EntryCollides, InvalidRequest, NotWaiting, OthersCameNear, OwnEntry
 from services.contracts.permissions import HOLDERS, Scope
+from services.contracts.reviews import DecideReview, ReviewedEntry, WithdrawEntry
 from services.customers import criteria, domain, entry, filing, matching, queries, review_items, review_queries
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
@@ -50,25 +52,25 @@ def matches_of(session: Session, item: ReviewItem, subject: Subject) -> list[Mat
 # --- seeing one
 
 
-def hits_of(session: Session, item: ReviewItem, viewpoint: Viewpoint) -> tuple[contract.Hit, ...]:
+def hits_of(session: Session, item: ReviewItem, viewpoint: Viewpoint) -> tuple[Hit, ...]:
     """Those that come near now, and of those that were seen what is still met; the most telling first."""
     matches = telling(matches_of(session, item, subject_of(session, item)))
     told = [found for found in matches if found.effect != "listed" or found.known.id in item.seen]
     return tuple(hit(found, viewpoint) for found in told[: matching.SHOWN])
 
 
-def entry_of(session: Session, item: ReviewItem, call: Call) -> contract.ReviewedEntry | None:
+def entry_of(session: Session, item: ReviewItem, call: Call) -> ReviewedEntry | None:
     """What was typed, or what is known of the customer, as long as the viewer oversees who holds it."""
     if item.customer_id is None:
-        return contract.ReviewedEntry.model_validate(item.fields)
+        return ReviewedEntry.model_validate(item.fields)
     row = queries.find_customer(session.connection(), item.customer_id, call.scope, call.caller)
-    return contract.ReviewedEntry.model_validate(row, from_attributes=True) if row else None
+    return ReviewedEntry.model_validate(row, from_attributes=True) if row else None
 
 
 # --- deciding
 
 
-def decide(work: Work, call: Call, command: contract.DecideReview) -> ReviewItem:
+def decide(work: Work, call: Call, command: DecideReview) -> ReviewItem:
     """Raises AlreadyDecided when somebody was quicker, OwnEntry; and see `find_different`, `find_same`."""
     judged = lock(work.session, review_queries.get_review(work.session, command.review_id, call.scope, call.caller))
     item, customer = judged.item, judged.customer
@@ -93,7 +95,7 @@ def lock(session: Session, item: ReviewItem) -> Judged:
     return Judged(locked, customer, subject, matches_of(session, locked, subject))
 
 
-def find_different(work: Work, call: Call, command: contract.DecideReview, judged: Judged) -> None:
+def find_different(work: Work, call: Call, command: DecideReview, judged: Judged) -> None:
     """An entry that waits is made, for who entered it. Raises EntryCollides, OthersCameNear, ReceiverUnfit, StockIsFull; then it
     goes on waiting."""
     item = judged.item
@@ -130,7 +132,7 @@ def refuse_unseen(matches: Sequence[Match], seen: set[str], viewer: Viewpoint) -
         raise OthersCameNear(hits=[each.model_dump(mode="json") for each in unseen])
 
 
-def find_same(work: Work, command: contract.DecideReview, judged: Judged) -> Known:
+def find_same(work: Work, command: DecideReview, judged: Judged) -> Known:
     """Which one it is. A customer that was made goes to the agency pool, an entry that waits is noted as refused.
 
     Raises InvalidRequest.
@@ -161,7 +163,7 @@ def refuse(work: Work, item: ReviewItem, record: Match) -> None:
 # --- taking back
 
 
-def withdraw(work: Work, call: Call, command: contract.WithdrawEntry) -> ReviewItem:
+def withdraw(work: Work, call: Call, command: WithdrawEntry) -> ReviewItem:
     """Raises NotWaiting of what was made, AlreadyDecided."""
     found = review_queries.get_review(work.session, command.review_id, call.scope, call.caller)
     item = review_queries.lock_review(work.session, found.id)

@@ -9,9 +9,33 @@ from sqlalchemy.orm import Session
 from services.contracts import collision_rules as rules_contract
 from services.contracts import customers as contract
 from services.contracts.base import Envelope, Nothing, Page, PageQuery
+from services.contracts.collision import (
+    CHECK_COLLISION,
+    SUGGEST_COLLISIONS,
+    CheckCollision,
+    CollisionCheck,
+    CollisionSuggestions,
+    SuggestCollisions,
+)
 from services.contracts.errors import NotFound, OutOfScope, VersionConflict
 from services.contracts.identity import AgencyAdded
 from services.contracts.permissions import Scope
+from services.contracts.reviews import (
+    DECIDE_REVIEW,
+    LIST_REVIEWS,
+    MOVE_RACE_CURSOR,
+    OPEN_RACED_REVIEW,
+    SHOW_REVIEW,
+    WITHDRAW_ENTRY,
+    DecideReview,
+    ListReviews,
+    MoveRaceCursor,
+    OpenRacedReview,
+    ReviewLine,
+    ReviewView,
+    ShowReview,
+    WithdrawEntry,
+)
 from services.contracts.rules import AllowanceSet
 from services.customers import (
     checking,
@@ -47,13 +71,13 @@ class CustomersService(DirectoryService):
 
     # --- the check, and entering
 
-    @serves(contract.CHECK_COLLISION)
-    def check_collision(self, query: contract.CheckCollision, call: Call) -> contract.CollisionCheck:
+    @serves(CHECK_COLLISION)
+    def check_collision(self, query: CheckCollision, call: Call) -> CollisionCheck:
         with call.reading_rows() as connection:
             return checking.check(connection, query, entry.viewpoint_of(call))
 
-    @serves(contract.SUGGEST_COLLISIONS)
-    def suggest_collisions(self, query: contract.SuggestCollisions, call: Call) -> contract.CollisionSuggestions:
+    @serves(SUGGEST_COLLISIONS)
+    def suggest_collisions(self, query: SuggestCollisions, call: Call) -> CollisionSuggestions:
         with call.reading_rows() as connection:
             return checking.suggest(connection, query, entry.viewpoint_of(call))
 
@@ -136,24 +160,24 @@ class CustomersService(DirectoryService):
 
     # --- the review queue
 
-    @serves(contract.LIST_REVIEWS)
-    def list_reviews(self, query: contract.ListReviews, call: Call) -> Page[contract.ReviewLine]:
+    @serves(LIST_REVIEWS)
+    def list_reviews(self, query: ListReviews, call: Call) -> Page[ReviewLine]:
         after = paging.decode_id(query.cursor)
         with call.reading_rows() as connection:
             rows = review_queries.list_reviews(connection, call.scope, call.caller, query.state, after, query.limit + 1)
-        return paging.page(Page[contract.ReviewLine], [review_line(row) for row in rows], query.limit)
+        return paging.page(Page[ReviewLine], [review_line(row) for row in rows], query.limit)
 
-    @serves(contract.SHOW_REVIEW)
-    def show_review(self, query: contract.ShowReview, call: Call) -> contract.ReviewView:
+    @serves(SHOW_REVIEW)
+    def show_review(self, query: ShowReview, call: Call) -> ReviewView:
         with call.reading() as session:
             item = review_queries.get_review(session, query.review_id, call.scope, call.caller)
             line = review_line(review_queries.line_of(session, item.id))
             shown = reviews.entry_of(session, item, call)
             hits = reviews.hits_of(session, item, entry.viewpoint_of(call))
-        return contract.ReviewView(**line.model_dump(), entry=shown, hits=hits)
+        return ReviewView(**line.model_dump(), entry=shown, hits=hits)
 
-    @serves(contract.DECIDE_REVIEW)
-    def decide_review(self, command: contract.DecideReview, call: Call) -> contract.ReviewLine:
+    @serves(DECIDE_REVIEW)
+    def decide_review(self, command: DecideReview, call: Call) -> ReviewLine:
         call.answer_again()
         with call.reading() as session:
             item = review_queries.get_review(session, command.review_id, call.scope, call.caller)
@@ -162,8 +186,8 @@ class CustomersService(DirectoryService):
         with call.transaction() as work:
             return decided(work, reviews.decide(work, call, command))
 
-    @serves(contract.WITHDRAW_ENTRY)
-    def withdraw_entry(self, command: contract.WithdrawEntry, call: Call) -> contract.ReviewLine:
+    @serves(WITHDRAW_ENTRY)
+    def withdraw_entry(self, command: WithdrawEntry, call: Call) -> ReviewLine:
         with call.transaction() as work:
             return decided(work, reviews.withdraw(work, call, command))
 
@@ -171,14 +195,14 @@ class CustomersService(DirectoryService):
     def find_raced(self, chore: Chore) -> None:
         races.find_raced(chore)
 
-    @serves(contract.OPEN_RACED_REVIEW)
-    def open_raced_review(self, command: contract.OpenRacedReview, call: Call) -> Nothing:
+    @serves(OPEN_RACED_REVIEW)
+    def open_raced_review(self, command: OpenRacedReview, call: Call) -> Nothing:
         with call.transaction() as work:
             races.open_raced(work, command)
             return work.answer(Nothing())
 
-    @serves(contract.MOVE_RACE_CURSOR)
-    def move_race_cursor(self, command: contract.MoveRaceCursor, call: Call) -> Nothing:
+    @serves(MOVE_RACE_CURSOR)
+    def move_race_cursor(self, command: MoveRaceCursor, call: Call) -> Nothing:
         with call.noting() as session:
             races.move_cursor(session, command.position)
         return Nothing()
@@ -299,13 +323,13 @@ def moved(work: Work, customer: Customer) -> contract.CustomerLine:
     return work.answer(line(queries.line_of(work.session, customer)))
 
 
-def decided(work: Work, item: ReviewItem) -> contract.ReviewLine:
+def decided(work: Work, item: ReviewItem) -> ReviewLine:
     return work.answer(review_line(review_queries.line_of(work.session, item.id)))
 
 
-def review_line(row: Any) -> contract.ReviewLine:
-    told = {name: getattr(row, name) for name in contract.ReviewLine.model_fields}
-    return contract.ReviewLine(**told | {"same_as": ref_of(row.same_as) if row.same_as else None})
+def review_line(row: Any) -> ReviewLine:
+    told = {name: getattr(row, name) for name in ReviewLine.model_fields}
+    return ReviewLine(**told | {"same_as": ref_of(row.same_as) if row.same_as else None})
 
 
 def seen_pools(call: Call) -> ColumnElement[bool]:

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
+from services.contracts.collision import DEFAULT_WEIGHTS
 from services.contracts.collision_rules import MEANINGS, RULES_ID
-from services.contracts.customers import DEFAULT_WEIGHTS
 from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect, unique
 
 PATH = "/v1/collision-rules"

@@ -24,7 +24,7 @@ from ops.addresses import derive
 from ops.fsck import CannotLook, Report, check
 from ops.fsck.examine import INVARIANTS, LISTED
 from services.contracts.base import SERVICES
-from services.contracts.customers import CollisionRules
+from services.contracts.collision import CollisionRules
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect
 from tests.conftest import OFTEN
 from tests.homes import made_home

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from services.contracts.customers import CollisionRules
+from services.contracts.collision import CollisionRules
 from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect
 
 SOMEBODY = "00000000-0000-7000-8000-000000000000"

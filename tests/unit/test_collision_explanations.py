@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.contracts.customers import DEFAULT_WEIGHTS
+from services.contracts.collision import DEFAULT_WEIGHTS
 from services.customers.collision.subject import subject_of
 from tests.unit.collision_pairs import customer, weighed
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.contracts.customers import DEFAULT_WEIGHTS, CollisionRules, Criterion, MatchedField
+from services.contracts.collision import DEFAULT_WEIGHTS, CollisionRules, Criterion, MatchedField
 from services.customers import collision
 from services.customers.collision import near_keys
 from services.customers.collision.evidence import Evidence, Match, effect_of, match, score_of

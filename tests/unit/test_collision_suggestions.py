@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.contracts.customers import SuggestCollisions
+from services.contracts.collision import SuggestCollisions
 from services.customers.checking import searched_already
 
 CODE = "91350100M000100Y43"

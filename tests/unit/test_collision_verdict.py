@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from services.contracts.customers import Verdict
+from services.contracts.collision import Verdict
 from services.customers.collision.evidence import Known, Match, match, telling
 from services.customers.collision.names import decompose, is_nameless
 from services.customers.collision.subject import Key, Subject, subject_of

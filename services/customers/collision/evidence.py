@@ -12,7 +12,7 @@ from uuid import UUID
 
 from rapidfuzz.distance import Indel
 
-from services.contracts.customers import CollisionRules, Criterion, MatchedField
+from services.contracts.collision import CollisionRules, Criterion, MatchedField
 from services.customers.collision.divisions import Relation
 from services.customers.collision.names import CompanyName, relation_of
 from services.customers.collision.nearness import SHORT_BRAND, nearness

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from services.contracts.customers import Hit, HitPlace, NameParts, RefusalReason, Verdict
+from services.contracts.collision import Hit, HitPlace, NameParts, RefusalReason, Verdict
 from services.customers.collision.divisions import title_of
 from services.customers.collision.evidence import Known, Match
 from services.customers.collision.names import CompanyName
