@@ -42,7 +42,7 @@ class Figures:
         }
 
 
-def lines_of(stand: Stand, people: Sequence[Person], salt: Callable[[], str]) -> dict[str, Line]:
+def lines_of(stand: Stand, people: Sequence[Person]) -> dict[str, Line]:
     """In the order in which they are told."""
 
     def bare(path: str) -> Callable[[int], dict[str, Any]]:
@@ -55,7 +55,7 @@ def lines_of(stand: Stand, people: Sequence[Person], salt: Callable[[], str]) ->
     shown = [[f"/v1/customers/{customer}" for customer in person.customers] for person in people]
 
     def entry(clients: int) -> dict[str, Any]:
-        body = f'{{"name": "扬州第{salt()}-{{n}}印花厂", "phone": "{{phone}}", "city": "扬州", "is_key": false}}'
+        body = '{"name": "扬州{brand}印花厂", "phone": "{phone}", "city": "扬州", "is_key": false}'
         return as_people(201, [["/v1/customers"]], method="POST", body=body)
 
     lines = [

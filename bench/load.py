@@ -18,6 +18,10 @@ from typing import cast
 import uvloop
 from pydantic import BaseModel, Field
 
+from demo.names import CHARACTERS
+
+BRAND = 6
+"""Characters: with fewer, some of thousands would come near each other, which an entry has to confirm."""
 GRACE = 15.0  # seconds for the last answers
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -25,7 +29,8 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class Job(BaseModel):
     """What to ask, and how. Client number i uses the i-th of `tokens`, of `paths` and of `bodies`, over and over.
 
-    Without `bodies`, `body` is sent; `{n}` in it counts, `{phone}` is a mobile number that no other request has.
+    Without `bodies`, `body` is sent; `{brand}` in it is a brand and `{phone}` a mobile number that no other
+    request has, or comes near.
     """
 
     port: int
@@ -59,7 +64,8 @@ def requests_of(job: Job, client: int) -> Iterator[bytes]:
     bodies = itertools.cycle(job.bodies[client % len(job.bodies)] if job.bodies else [job.body])
     for number, path, wanted in zip(itertools.count(), itertools.cycle(paths), bodies):
         phone = f"13{(first + number) % 10**9:09d}"
-        body = (wanted if job.bodies else wanted.replace("{n}", f"{client}x{number}").replace("{phone}", phone)).encode()
+        brand = "".join(random.sample(CHARACTERS, BRAND))
+        body = (wanted if job.bodies else wanted.replace("{brand}", brand).replace("{phone}", phone)).encode()
         framing = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n" if body else ""
         yield f"{job.method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{login}{framing}\r\n".encode() + body
 

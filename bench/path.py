@@ -3,7 +3,6 @@
 import json
 import statistics
 import sys
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,7 @@ def run(wish: Wish) -> None:
     with standing(wish.broker) as stand:
         say("the stack stands; people log in and enter customers")
         found["versions"] = machine.versions(stand.stack, wish.broker)
-        lines = lines_of(stand, stand.people(max(wish.clients)), lambda: uuid.uuid4().hex[:12])
+        lines = lines_of(stand, stand.people(max(wish.clients)))
         measured = measure_all(stand, lines, wish, say)
         say("(e) from commit to effect")
         found["events"] = measure_delay(stand, lines["entry"], max(1.0, 5 * wish.seconds))

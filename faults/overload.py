@@ -5,7 +5,6 @@ The arrivals of an overload do not wait for answers (an open loop): clients that
 
 import asyncio
 import contextlib
-import itertools
 import json
 import random
 import resource
@@ -16,13 +15,14 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
 from pydantic import BaseModel
 
-from bench.load import CONTENT_LENGTH
+from bench.load import BRAND, CONTENT_LENGTH
+from demo.names import CHARACTERS
 from embedded.wiring import ROOT
 
 WINDOW = 1.0  # seconds, in which the return to normal is looked for
@@ -160,7 +160,6 @@ class Generator:
 
     job: Job
     idle: dict[str, list[Connection]] = field(default_factory=dict)
-    numbers: Any = field(default_factory=itertools.count)
     accepted: list[Entry] = field(default_factory=list)
     unknown: list[Entry] = field(default_factory=list)
 
@@ -227,7 +226,7 @@ class Generator:
         """One entry of a company that nobody else enters; noted under its key."""
         url = self.job.urls[number % len(self.job.urls)]
         token = self.job.tokens[number % len(self.job.tokens)]
-        entry = Entry(key=uuid.uuid4().hex, name=f"扬州第{self.job.prefix}-{next(self.numbers)}印花厂")
+        entry = Entry(key=uuid.uuid4().hex, name=f"扬州{''.join(random.sample(CHARACTERS, BRAND))}{self.job.prefix}印花厂")
         began = time.perf_counter()
         status, head, body = await self.ask(url, request_of(token, entry))
         if status in (200, 201):

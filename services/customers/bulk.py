@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
-from services.customers import criteria, entry, filing, matching
+from services.customers import criteria, entry, filing, matching, review_items
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.names import VERSION
 from services.customers.collision.subject import Subject, names_of
 from services.customers.collision.verdict import Viewpoint, hit, judge
 from services.customers.earlier import Earlier
-from services.customers.models import Customer, EntryAttempt, Pool, ReviewItem
+from services.customers.models import Customer, EntryAttempt, Pool
 from services.customers.ownership import place_new
 from services.directory.models import Agency
 from services.directory.queries import names_of_role
@@ -168,24 +168,13 @@ class Batch:
             place_new(self.work, [customer for _, customer in created], self.pool)
             filed = [(customer.id, self.named(one.fields), one.subject) for one, customer in created]
             filing.file_new(self.session, self.pool.agency_id, filed)
-        if to_review := [self.review(one, customer, reason) for one, customer in created if one.near]:
-            self.session.execute(insert(ReviewItem), to_review)
+        for one, customer in created:
+            review_items.open_made(self.work, customer, one.near, by=self.call.user_id, origin="pool", reason=reason)
         if refused := [self.attempt(one) for one in judged if not one.customer]:
             self.session.execute(insert(EntryAttempt), refused)
 
     def named(self, fields: contract.CustomerFields) -> list[filing.Named]:
         return entry.named(entry.kinds_of(fields.name, fields.aliases), fields)
-
-    def review(self, one: Judged, customer: Customer, reason: str) -> dict[str, Any]:
-        return {
-            "id": new_id(),
-            "customer_id": customer.id,
-            "agency_id": self.pool.agency_id,
-            "person_id": self.call.user_id,
-            "at": self.work.now,
-            "seen": one.near,
-            "reason": reason,
-        }
 
     def attempt(self, one: Judged) -> dict[str, Any]:
         """That nothing was saved is kept and told, as of a single entry."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,8 @@ COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
 LOOKED_UP = 8
 """Characters of a fragment that are looked up; the others are compared."""
+HALF_TYPED = ("公", "司", "有限责任", "有限责", "有限", "有", "股份有", "股份", "股")
+"""What a legal form is while it is typed, 有限公 and 股份有限责."""
 SHARED_KINDS = frozenset({"number", "site", "mail", "contact"})
 """Keys that may stop deciding when too many customers share them."""
 
@@ -45,7 +47,7 @@ COLUMNS = (
 )
 FIND = text(
     f"SELECT subject, {COLUMNS}, matched FROM find_matches("  # noqa: S608 constants
-    ":key_subjects, :kinds, :keys, :details, :near_subjects, :near_keys,"
+    ":key_subjects, :kinds, :keys, :details, CAST(:near_subjects AS integer[]), CAST(:near_keys AS bigint[]),"
     " :pattern_subjects, :pattern_kinds, :starts, :patterns, :pattern_details, :fragment_subjects, :fragments, :most)"
 )
 FIND_BY_FRAGMENT = text(
@@ -66,7 +68,7 @@ def find_each(
     """As `find`, of many subjects in one round trip."""
     met: list[list[Known]] = [[] for _ in subjects]
     asked = asked_of(subjects)
-    if asked["kinds"] or asked["near_keys"] or asked["starts"]:
+    if asked["kinds"] or asked["starts"]:
         for row in connection.execute(FIND, asked):
             met[row.subject].append(known(row, [Key(*key) for key in row.matched]))
     return [compare(subject, customers, rules) for subject, customers in zip(subjects, met, strict=True)]
@@ -96,8 +98,8 @@ def asked_of(subjects: Sequence[Subject]) -> dict[str, Any]:
         "kinds": [kind for _, kind, _, _ in keys],
         "keys": [key for _, _, key, _ in keys],
         "details": [detail for *_, detail in keys],
-        "near_subjects": [at for at, _ in near],
-        "near_keys": [key for _, key in near],
+        "near_subjects": literal(at for at, _ in near),
+        "near_keys": literal(key for _, key in near),
         "pattern_subjects": [at for at, _ in patterns],
         "pattern_kinds": [pattern.kind for _, pattern in patterns],
         "starts": [pattern.start for _, pattern in patterns],
@@ -107,6 +109,11 @@ def asked_of(subjects: Sequence[Subject]) -> dict[str, Any]:
         "fragments": [fragment for _, fragment in fragments],
         "most": MOST_MATCHES,
     }
+
+
+def literal(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL writes it: a hundred numbers handed over one by one would take as long as finding them."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], int]:
@@ -123,7 +130,10 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
 def telling_part(fragment: str) -> str:
     """What of a long fragment is looked up in the index: its end without the legal form. The grams of 有限公司 and of a city,
     which hundreds of thousands have, cost time and tell nothing; the whole fragment is compared with what is left."""
-    part = strip_form(fragment, VERSION)[0][-LOOKED_UP:]
+    stem = strip_form(fragment, VERSION)[0]
+    for half in HALF_TYPED:
+        stem = stem.removesuffix(half)
+    part = stem[-LOOKED_UP:]
     return part if len(part) > SHORTEST_FRAGMENT else fragment
 
 

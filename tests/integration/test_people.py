@@ -389,7 +389,7 @@ def test_who_has_been_away_for_long_is_locked_until_an_administrator_restores_hi
         assert ask(stack, status, person.user["id"]) == [("active",)]
 
     with later(stack, AWAY):
-        eventually(lambda: ask(stack, status, invited["id"]), until=lambda rows: rows == [("locked",)])
+        eventually(lambda: ask(stack, status, invited["id"]), seconds=60, until=lambda rows: rows == [("locked",)])
         admin = headquarters.admin.log_in("root", PASSWORD)  # he was added first, and the chore has passed him by
         locked = admin.get(f"/v1/users?status=locked&department_id={department}")["items"]
         assert [user["id"] for user in locked] == [person.user["id"], invited["id"]]
@@ -412,7 +412,8 @@ def test_an_administrator_who_is_away_is_locked_when_another_one_is_there(
     with later(stack, 2 * AWAY):
         admin = headquarters.admin.log_in("root", PASSWORD)
         path = f"/v1/users/{other.user['id']}"
-        eventually(lambda: admin.get(path)["status"], until=lambda status: status == "locked")
+        # one by one, and all who are away
+        eventually(lambda: admin.get(path)["status"], seconds=60, until=lambda status: status == "locked")
         assert kind(log_in(other, other.user["login"], PASSWORD).json()) == "account-locked"
         admin.post(f"{path}/restore", None, status=200)
         assert log_in(other, other.user["login"], PASSWORD).status_code == 201

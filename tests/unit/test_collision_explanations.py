@@ -73,8 +73,8 @@ NAMES = [
         "彩虹 more, the rest is the same: 艺动力天地 and 艺动力彩虹天地",
     ),
     (
-        *("扬州艺动力有限公司", "扬州艺动力欢乐彩虹天地有限公司", "name_start"),
-        "one begins like the other: 艺动力 and 艺动力欢乐彩虹天地",
+        *("扬州艺动力有限公司", "扬州艺动力欢乐天地有限公司", "name_start"),
+        "one begins like the other: 艺动力 and 艺动力欢乐天地",
     ),
     ("华丰", "扬州华丰欢乐天地有限公司", "name_short", "one may be short for the other: 华丰 and 华丰欢乐天地"),
     (
@@ -82,8 +82,8 @@ NAMES = [
         "one is the branch 第二分公司 of the other: 五环印花第二分公司 and 五环印花",
     ),
     (
-        *("扬州五环印花有限公司纺织品批发部", "扬州五环印花有限公司纺织批发部", "branch_word"),
-        "branches of one company, and one of them says more: 五环印花纺织品批发部 and 五环印花纺织批发部",
+        *("扬州五环印花有限公司纺织批发部", "扬州五环印花有限公司纺织印花批发部", "branch_word"),
+        "branches of one company, and one of them says more: 五环印花纺织批发部 and 五环印花纺织印花批发部",
     ),
     (
         *("扬州市机电设备总公司", "扬州市蓝天机电设备有限公司", "name_restructured"),

@@ -228,9 +228,20 @@ def criterion_of(one: CompanyName, other: CompanyName) -> Criterion:
     or that both say the same: 香皂厂 without a city is not every 香皂厂 of the country, 山西信托 is 山西省信托.
     """
     relation = relation_of(one, other)
+    if _are_of_two_places(one, other, relation):
+        return "name_elsewhere"
     is_telling = bool(one.brand and one.trade) or len(one.brand) > SHORT_BRAND
     is_one_said = one.said.province is not None and one.said == other.said
     return "name_unsure" if relation == "unknown" and not (is_telling or is_one_said) else OF_RELATION[relation]
+
+
+def _are_of_two_places(one: CompanyName, other: CompanyName, relation: Relation) -> bool:
+    """Of names that are nothing but place and trade, whose places are named and differ: each county has its 对外贸易公司."""
+    if not (one.is_generic and other.is_generic):
+        return False
+    if relation == "other_county":
+        return bool(one.region.county and other.region.county)
+    return relation == "other_town" and bool(one.region.town and other.region.town)
 
 
 def is_shortened(one: CompanyName, other: CompanyName) -> bool:

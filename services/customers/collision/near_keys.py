@@ -12,6 +12,7 @@ from itertools import combinations
 
 from services.customers.collision.names import VERSION, CompanyName
 from services.customers.collision.nearness import (
+    LONGEST_END,
     SHORT_BRAND,
     SHORTEST,
     SHORTEST_START,
@@ -93,7 +94,7 @@ def _rests(name: CompanyName) -> set[str]:
     core = name.core
     rests = {core[:at] + core[at + 1 :] for at in range(len(core)) if len(core) > SHORTEST}
     rests |= {core[:at] + core[at + 2 :] for at in range(2, len(core) - 1) if len(core) > SHORTEST + 2}
-    rests |= {core[:end] for end in range(SHORTEST_START, len(core))}
+    rests |= {core[:end] for end in range(max(SHORTEST_START, len(core) - LONGEST_END), len(core))}
     rests |= {name.brand + trade for trade in _lesser_trades(name)}
     if may_have_become(name):
         rests.add(name.trade)

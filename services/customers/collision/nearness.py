@@ -31,6 +31,8 @@ company: among a million registered names 4 in 100 new ones meet another by it, 
 SHORTEST = 3
 """Characters of a core below which one character is too much of it to be a slip."""
 SHORTEST_START = 3
+LONGEST_END = 4
+"""What may follow a name that begins like another: a longer end is a shop or a branch of its own."""
 SHORTEST_INSIDE = 4
 LONGEST_SHORT = 8
 """Characters of a core that says no legal form, beyond which it is no short form of anything."""
@@ -61,9 +63,20 @@ def _of_branches(one: CompanyName, other: CompanyName) -> Nearness | None:
     if not (one.branch and other.branch):
         return Nearness("branch", f"one is the branch {one.branch or other.branch} of the other")
     less, more = sorted((one.branch, other.branch), key=len)
-    if branch_start(less) == branch_start(more) and is_within(less, more):
+    if branch_start(less) == branch_start(more) and _is_trade(_more(less, more)):
         return Nearness("branch_word", "branches of one company, and one of them says more")
     return None
+
+
+def _more(less: str, more: str) -> str:
+    """What the longer of two texts has in one piece besides the shorter one; empty where that is not so."""
+    width = len(more) - len(less)
+    place = _gap(less, more, width) if width else None
+    return "" if place is None else more[place : place + width]
+
+
+def _is_trade(text: str) -> bool:
+    return bool(text) and "".join(trade_words(text, VERSION)) == text
 
 
 def branch_start(branch: str) -> str:
@@ -137,12 +150,14 @@ def goods_of(name: CompanyName) -> str:
 
 
 def _cut(shorter: CompanyName, longer: CompanyName) -> Nearness | None:
+    if shorter.branch:
+        return None
     a, b = shorter.core, longer.core
     if is_short_form(shorter) and _may_be_short(said(a), said(b)):
         return Nearness("name_short", "one may be short for the other")
     if len(a) > SHORTEST and len(b) - len(a) == 2 and (place := _gap(a, b, 2)) is not None and place >= 2:
         return Nearness("name_insertion", f"{b[place : place + 2]} more, the rest is the same")
-    if len(a) >= SHORTEST_START and b.startswith(a):
+    if len(a) >= SHORTEST_START and len(b) - len(a) <= LONGEST_END and b.startswith(a):
         return Nearness("name_start", "one begins like the other")
     return None
 

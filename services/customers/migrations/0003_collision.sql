@@ -149,7 +149,9 @@ BEGIN
                row_number() OVER (PARTITION BY h.subject_no ORDER BY min(h.rank)) AS place
         FROM hit AS h GROUP BY h.subject_no, h.id
     )
-    SELECT m.subject_no, f, m.keys FROM met AS m CROSS JOIN LATERAL matches_of(ARRAY[m.id]) AS f WHERE m.place <= most;
+    SELECT m.subject_no, f, m.keys FROM met AS m
+    JOIN matches_of(ARRAY(SELECT DISTINCT each.id FROM met AS each WHERE each.place <= most)) AS f ON f.customer_id = m.id
+    WHERE m.place <= most;
 END $$;
 COMMENT ON FUNCTION find_matches IS
     'Customers of any agency that share a key with one of several subjects or come near it, those first on which the verdict hangs:
