@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from services.contracts.collision import CheckCollision, CollisionCheck, CollisionSuggestions, FieldHits, SuggestCollisions
 from services.contracts.errors import InvalidRequest
-from services.customers import criteria, entry, filing, matching
+from services.customers import entry, filing, matching
 from services.customers.collision.evidence import Match
 from services.customers.collision.keys import fragment_of
 from services.customers.collision.subject import Subject, subject_of
@@ -21,8 +21,7 @@ SUGGESTED = 10
 def check(connection: Connection, query: CheckCollision, viewpoint: Viewpoint) -> CollisionCheck:
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
     subject = subject_of_query(query, filing.versions.oldest(connection))
-    rules = criteria.in_force(connection).rules
-    matches = {found.known.id: found for found in matching.find(connection, subject, rules)}
+    matches = {found.known.id: found for found in matching.find(connection, subject)}
     is_more = len(matches) >= matching.MOST_MATCHES
     fields = {field: FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}
     if query.name:

@@ -31,9 +31,16 @@ _parsed: dict[int, CollisionRules] = {}
 
 
 def in_force(connection: Connection | Session) -> InForce:
-    """Asked for each check, so that a change counts at once, in every process."""
+    """As the database has it now, so that a change counts at once, in every process."""
     row = connection.execute(LATEST).one_or_none()
     return InForce(row.version, _read(row.version, row.rules)) if row else InForce(0, DEFAULT_RULES)
+
+
+def of_version(connection: Connection | Session, version: int) -> CollisionRules:
+    """The rules of a version that is in force; asked for when it is not known yet."""
+    if version == 0:
+        return DEFAULT_RULES
+    return _parsed.get(version) or in_force(connection).rules
 
 
 def _read(version: int, rules: dict[str, Any]) -> CollisionRules:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.errors import CustomerCollides, VersionConflict
-from services.customers import criteria, filing, matching, onfile, queries, review_items
+from services.customers import filing, matching, onfile, queries, review_items
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import hit
 from services.customers.entry import kinds_of, refuse_unreadable, viewpoint_of
@@ -41,7 +41,7 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     refuse_unreadable(changes)
     subject = known.subject(filing.versions.oldest(work.session), changes)
     matching.lock(work.session, subject)
-    matches = matching.find(work.session, subject, criteria.in_force(work.session).rules, but=customer.id)
+    matches = matching.find(work.session, subject, but=customer.id)
     if same := [found for found in matches if found.effect == "same"]:
         raise CustomerCollides(hits=[hit(found, viewpoint_of(call)).model_dump(mode="json") for found in same])
     near = review_items.near_of(matches)

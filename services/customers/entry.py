@@ -74,7 +74,7 @@ def names_in(fields: contract.CustomerFields) -> list[str]:
 
 
 def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], Verdict]:
-    matches = matching.find(session, subject, criteria.in_force(session).rules)
+    matches = matching.find(session, subject)
     return matches, with_administrators(session, judge(matches, viewpoint), viewpoint)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from services.contracts.collision import CollisionRules
-from services.customers.collision.evidence import DEFAULT_RULES, Evidence, Known, Match, match
+from services.customers import criteria
+from services.customers.collision.evidence import Evidence, Known, Match, match
 from services.customers.collision.forms import strip_form
 from services.customers.collision.keys import fragment_of, grams
 from services.customers.collision.names import VERSION, CompanyName
@@ -45,33 +46,52 @@ COLUMNS = (
     "(found).customer_id, (found).name, (found).names, (found).normaliser, (found).province, (found).city,"
     " (found).agency_id, (found).agency_name, (found).owner_id, (found).owner_name, (found).pool_kind"
 )
-FIND = text(
-    f"SELECT subject, {COLUMNS}, matched FROM find_matches("  # noqa: S608 constants
-    ":key_subjects, :kinds, :keys, :details, CAST(:near_subjects AS integer[]), CAST(:near_keys AS bigint[]),"
-    " :pattern_subjects, :pattern_kinds, :starts, :patterns, :pattern_details, :fragment_subjects, :fragments, :most)"
+PARAMETERS = (
+    "key_subjects", "kinds", "keys", "details", "near_subjects", "near_keys", "pattern_subjects", "pattern_kinds", "starts",
+    "patterns", "pattern_details", "fragment_subjects", "fragments", "most",
+)  # fmt: skip
+FIND = (
+    f"SELECT subject, {COLUMNS}, matched, (SELECT max(version) FROM collision_rules) AS rules_version"  # noqa: S608 constants
+    f" FROM find_matches({', '.join(f'%({name})s' for name in PARAMETERS)})"
 )
-FIND_BY_FRAGMENT = text(
-    f"SELECT {COLUMNS}, hits FROM find_by_fragment(:fragment, :grams, :shown, :counted)"  # noqa: S608 constants
+FIND_BY_FRAGMENT = (
+    f"SELECT {COLUMNS}, hits FROM find_by_fragment(%(fragment)s, %(grams)s, %(shown)s, %(counted)s)"  # noqa: S608 constants
 )
 
 
 def find(
-    connection: Session | Connection, subject: Subject, rules: CollisionRules = DEFAULT_RULES, *, but: UUID | None = None
+    connection: Session | Connection, subject: Subject, rules: CollisionRules | None = None, *, but: UUID | None = None
 ) -> list[Match]:
-    """The customers that speak for being the subject, without the one that it is about, and how each stands to it."""
+    """The customers that speak for being the subject, without the one that it is about, and how each stands to it.
+
+    By the rules in force unless others are given.
+    """
     return [found for found in find_each(connection, [subject], rules)[0] if found.known.id != but]
 
 
 def find_each(
-    connection: Session | Connection, subjects: Sequence[Subject], rules: CollisionRules = DEFAULT_RULES
+    connection: Session | Connection, subjects: Sequence[Subject], rules: CollisionRules | None = None
 ) -> list[list[Match]]:
     """As `find`, of many subjects in one round trip."""
-    met: list[list[Known]] = [[] for _ in subjects]
-    asked = asked_of(subjects)
-    if asked["kinds"] or asked["starts"]:
-        for row in connection.execute(FIND, asked):
-            met[row.subject].append(known(row, [Key(*key) for key in row.matched]))
+    met, version = meet(connection, subjects)
+    rules = rules or criteria.of_version(connection, version)
     return [compare(subject, customers, rules) for subject, customers in zip(subjects, met, strict=True)]
+
+
+def meet(connection: Session | Connection, subjects: Sequence[Subject]) -> tuple[list[list[Known]], int]:
+    """The customers that each subject is to be compared with, and the version of the rules in force if there are any."""
+    met: list[list[Known]] = [[] for _ in subjects]
+    asked, version = asked_of(subjects), 0
+    for row in rows_of(connection, FIND, asked) if asked["kinds"] or asked["starts"] else ():
+        met[row.subject].append(known(row, [Key(*key) for key in row.matched]))
+        version = row.rules_version or 0
+    return met, version
+
+
+def rows_of(connection: Session | Connection, statement: str, values: dict[str, Any]) -> CursorResult[Any]:
+    """As the driver takes it: preparing a statement of fourteen arrays anew each time would cost a tenth of a check."""
+    plain = connection.connection() if isinstance(connection, Session) else connection
+    return plain.exec_driver_sql(statement, values)
 
 
 def compare(subject: Subject, customers: Sequence[Known], rules: CollisionRules) -> list[Match]:
@@ -122,7 +142,7 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
     if len(fragment) < SHORTEST_FRAGMENT:
         return [], 0
     values = {"fragment": fragment, "grams": sorted(grams(telling_part(fragment))), "shown": SHOWN, "counted": COUNTED}
-    rows = connection.execute(FIND_BY_FRAGMENT, values).all()
+    rows = rows_of(connection, FIND_BY_FRAGMENT, values).all()
     listed = Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it")
     return [Match(known(row), (listed,)) for row in rows], rows[0].hits if rows else 0
 

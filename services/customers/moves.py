@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, NotHeld, NotInPool, OutOfScope
 from services.contracts.permissions import Scope
-from services.customers import criteria, domain, matching, queries
+from services.customers import domain, matching, queries
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import Viewpoint, judge, place_of
 from services.customers.editing import filed_subject
@@ -111,7 +111,7 @@ def refuse_twins(session: Session, subject: Subject, customer: Customer, viewpoi
 
     One that lies in a pool of the agency hinders nobody: it cannot be given to another one from there afterwards.
     """
-    matches = matching.find(session, subject, criteria.in_force(session).rules, but=customer.id)
+    matches = matching.find(session, subject, but=customer.id)
     verdict = judge([found for found in matches if place_of(found.known, viewpoint) not in POOLS], viewpoint)
     if verdict.verdict == "refused":
         raise HeldElsewhere(detail=verdict.message, reason=verdict.reason, ask=list(verdict.ask))

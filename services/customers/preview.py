@@ -21,7 +21,7 @@ from services.contracts.collision_rules import Outcome
 from services.contracts.errors import ServiceUnavailable
 from services.customers import criteria, filing, matching, onfile, sampling
 from services.customers.collision.evidence import Known, Match, telling
-from services.customers.collision.subject import Key, Subject
+from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import Viewpoint, judge
 from services.customers.models import Customer
 from services.plumbing.call import Call
@@ -97,19 +97,11 @@ def read(session: Session, ids: Sequence[UUID]) -> list[Examined]:
     known = onfile.load(session, [customers[each] for each in ids])
     oldest = filing.versions.oldest(session)
     subjects = [each.subject(oldest) for each in known]
-    met = met_by(session, subjects)
+    met, _ = matching.meet(session, subjects)
     return [
         Examined(one.customer, subject, [each for each in others if each.id != one.customer.id])
         for one, subject, others in zip(known, subjects, met, strict=True)
     ]
-
-
-def met_by(session: Session, subjects: Sequence[Subject]) -> list[list[Known]]:
-    """As `matching.find_each`, before anything is weighed."""
-    met: list[list[Known]] = [[] for _ in subjects]
-    for row in session.execute(matching.FIND, matching.asked_of(subjects)):
-        met[row.subject].append(matching.known(row, [Key(*key) for key in row.matched]))
-    return met
 
 
 @dataclass

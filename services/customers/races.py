@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from services.contracts.reviews import MOVE_RACE_CURSOR, OPEN_RACED_REVIEW, MoveRaceCursor, OpenRacedReview
-from services.customers import criteria, matching, queries, review_items
+from services.customers import matching, queries, review_items
 from services.customers.collision.evidence import Match
 from services.customers.collision.subject import Subject
 from services.customers.editing import filed_subject
@@ -81,7 +81,7 @@ def digest_of(ids: Sequence[UUID]) -> str:
 
 def races_of(session: Session, arrivals: Sequence[Arrival]) -> Iterator[Race]:
     subjects = [filed_subject(session, session.get_one(Customer, arrival.customer_id)) for arrival in arrivals]
-    found = matching.find_each(session, subjects, criteria.in_force(session).rules) if subjects else []
+    found = matching.find_each(session, subjects) if subjects else []
     for arrival, subject, matches in zip(arrivals, subjects, found, strict=True):
         if near := raced_past(session, arrival, subject, matches):
             yield Race(arrival, near)

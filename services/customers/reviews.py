@@ -13,7 +13,7 @@ from services.contracts.collision import Hit
 from services.contracts.errors import AlreadyDecided, EntryCollides, InvalidRequest, NotWaiting, OthersCameNear, OwnEntry
 from services.contracts.permissions import HOLDERS, Scope
 from services.contracts.reviews import DecideReview, ReviewedEntry, WithdrawEntry
-from services.customers import criteria, domain, entry, filing, matching, queries, review_items, review_queries
+from services.customers import domain, entry, filing, matching, queries, review_items, review_queries
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import REASONS, Viewpoint, hit, judge, place_of, ref_of
@@ -46,7 +46,7 @@ def subject_of(session: Session, item: ReviewItem) -> Subject:
 
 
 def matches_of(session: Session, item: ReviewItem, subject: Subject) -> list[Match]:
-    return matching.find(session, subject, criteria.in_force(session).rules, but=item.customer_id)
+    return matching.find(session, subject, but=item.customer_id)
 
 
 # --- seeing one
