@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.contracts.collision import CollisionRules
 from services.customers import criteria
 from services.customers.collision.evidence import Evidence, Known, Match, match
-from services.customers.collision.forms import strip_form
+from services.customers.collision.forms import split_branch, strip_form
 from services.customers.collision.keys import fragment_of, grams
 from services.customers.collision.names import VERSION, CompanyName
 from services.customers.collision.parts import unpack
@@ -21,7 +21,7 @@ from services.customers.collision.subject import Key, Subject, names_of
 MOST_MATCHES = 200
 COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
-LOOKED_UP = 8
+LOOKED_UP = 7
 """Characters of a fragment that are looked up; the others are compared."""
 HALF_TYPED = ("公", "司", "有限责任", "有限责", "有限", "有", "股份有", "股份", "股")
 """What a legal form is while it is typed, 有限公 and 股份有限责."""
@@ -141,20 +141,28 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
     fragment = fragment_of(name)
     if len(fragment) < SHORTEST_FRAGMENT:
         return [], 0
-    values = {"fragment": fragment, "grams": sorted(grams(telling_part(fragment))), "shown": SHOWN, "counted": COUNTED}
+    values = {"fragment": fragment, "grams": telling_grams(fragment), "shown": SHOWN, "counted": COUNTED}
     rows = rows_of(connection, FIND_BY_FRAGMENT, values).all()
     listed = Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it")
     return [Match(known(row), (listed,)) for row in rows], rows[0].hits if rows else 0
 
 
-def telling_part(fragment: str) -> str:
-    """What of a long fragment is looked up in the index: its end without the legal form. The grams of 有限公司 and of a city,
-    which hundreds of thousands have, cost time and tell nothing; the whole fragment is compared with what is left."""
+def telling_grams(fragment: str) -> list[str]:
+    """What of a long fragment is looked up in the index: its end without the legal form, of a branch that and its company's.
+
+    The grams of 有限公司, which hundreds of thousands have, cost time and tell nothing. The whole fragment is compared afterwards.
+    """
+    ends = [stem_of(part)[-LOOKED_UP:] for part in split_branch(fragment)]
+    found = {gram for end in ends if len(end) >= SHORTEST_FRAGMENT for gram in grams(end)}
+    return sorted(found if len(ends[0]) > SHORTEST_FRAGMENT else grams(fragment))
+
+
+def stem_of(fragment: str) -> str:
+    """Without a legal form, whole or half typed."""
     stem = strip_form(fragment, VERSION)[0]
     for half in HALF_TYPED:
         stem = stem.removesuffix(half)
-    part = stem[-LOOKED_UP:]
-    return part if len(part) > SHORTEST_FRAGMENT else fragment
+    return stem
 
 
 def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:
