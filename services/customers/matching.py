@@ -150,7 +150,7 @@ def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], in
 def telling_grams(fragment: str) -> list[str]:
     """What of a long fragment is looked up in the index: its end without the legal form, of a branch that and its company's.
 
-    The grams of 有限公司, which hundreds of thousands have, cost time and tell nothing. The whole fragment is compared afterwards.
+    The grams of 有限公司, which hundreds of thousands have, cost time and tell nothing. The whole is compared afterwards.
     """
     ends = [stem_of(part)[-LOOKED_UP:] for part in split_branch(fragment)]
     found = {gram for end in ends if len(end) >= SHORTEST_FRAGMENT for gram in grams(end)}
