@@ -20,6 +20,7 @@ from nameko.runners import ServiceRunner
 from services.plumbing.events import check_subscriptions
 from services.plumbing.health import serve_health
 from services.plumbing.logs import configure_logs
+from services.plumbing.memory import stay
 from services.plumbing.provider import RUNTIME_KEY
 from services.plumbing.rpc import operations_of
 from services.plumbing.runtime import Runtime
@@ -57,6 +58,7 @@ def serve(service_cls: Any, settings: ServiceSettings) -> None:
         }
     )
     runtime.open()
+    stay()
     runner = ServiceRunner()
     runner.add_service(service_cls)
 
