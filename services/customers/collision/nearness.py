@@ -3,25 +3,12 @@
 Every kind is symmetric. None of them is proof: 拓搏 and 拓博 are two companies, and so are a first and a second factory.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from services.contracts.collision import Criterion
 from services.customers.collision.names import VERSION, CompanyName, relation_of
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.trades import ACTIVITIES, trade_words
-
-Kind = Literal[
-    "name_sound",
-    "name_spelling",
-    "name_brand",
-    "name_order",
-    "name_word",
-    "name_insertion",
-    "name_start",
-    "name_short",
-    "name_restructured",
-    "branch",
-    "branch_word",
-]
 
 SHORT_BRAND = 2
 """Brands of so many characters: one of them exchanged makes another brand far more often than a slip."""
@@ -42,7 +29,7 @@ _OPEN_FORMS = ("", "股份", "集团")
 
 
 class Nearness(NamedTuple):
-    kind: Kind
+    kind: Criterion
     reason: str
     """In words, without the names themselves."""
 
