@@ -105,7 +105,7 @@ def test_it_is_right_about_companies_of_our_own_making(tmp_path: Path) -> None:
 def test_it_is_right_about_real_companies(tmp_path: Path) -> None:
     score = asked_of(DATA / "dev_corpus.csv", DATA / "dev.jsonl", tmp_path / "predictions.jsonl")
 
-    assert score.f1 >= 0.965, score.wrong
+    assert score.f1 >= 0.97, score.wrong
     assert score.false_refusals <= 0.005, score.wrong
 
 
