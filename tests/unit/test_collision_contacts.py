@@ -113,3 +113,8 @@ def test_case_and_width_do_not_matter(name: str) -> None:
     wide = "".join(chr(ord(letter) + 0xFEE0) if letter != " " else "\u3000" for letter in name)
 
     assert contact_of(name) == contact_of(name.upper()) == contact_of(name.title()) == contact_of(wide)
+
+
+def test_titles_by_the_dozen_are_read_at_once() -> None:
+    assert contact_of(f"王{'总经理' * 65}小王") == f"王{'总经理' * 65}小王"
+    assert contact_of(f"王小明{'总经理' * 65}") == "王小明"

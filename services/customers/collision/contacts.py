@@ -20,7 +20,8 @@ _SURNAMES = "欧阳 诸葛 司马 上官 司徒 夏侯 东方 皇甫 尉迟 公�
 
 _TITLE = "|".join(sorted(_TITLES.split(), key=len, reverse=True))
 _AT_FRONT = re.compile(f"^(?:{_TITLE})+")
-_AT_END = re.compile(f"(?:{_TITLE}|总)+$")
+# Possessive: 总经理 is also 总 and 经理, and going back over each of them would double the time with every repetition.
+_AT_END = re.compile(f"(?:{_TITLE}|总)++$")
 _LATIN = frozenset(_LATIN_TITLES.split())
 _FILLERS = frozenset(_FILLER_WORDS.split())
 _WORD = re.compile(r"[a-z]+|[^\W\d_a-z]+")
