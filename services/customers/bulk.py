@@ -65,7 +65,7 @@ class Judged(NamedTuple):
 
     @property
     def near(self) -> list[UUID]:
-        return [found.known.id for found in self.matches if found.effect == "near" or found.is_by_number_alone]
+        return review_items.near_of(self.matches)
 
 
 def enter_many(

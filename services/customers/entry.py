@@ -230,8 +230,8 @@ def is_public(session: Session, customer: Customer) -> bool:
 
 
 def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> bool:
-    """Whether every near match was seen; one that has come meanwhile was not."""
-    near = {ref_of(each) for each in review_items.near_of(matches)}
+    """Whether every near match was seen, of those that are shown; one that has come meanwhile was not."""
+    near = {ref_of(each) for each in review_items.near_of(telling(matches)[: matching.SHOWN])}
     return command.confirmation is not None and near <= set(command.confirmation.seen)
 
 

@@ -21,7 +21,11 @@ TYPED = set(contract.CustomerFields.model_fields)
 
 def near_of(matches: Sequence[Match]) -> list[UUID]:
     """Which a person must judge: those that come near, and another name under a number of one's own."""
-    return [found.known.id for found in matches if found.effect == "near" or found.is_by_number_alone]
+    return [found.known.id for found in matches if must_be_judged(found)]
+
+
+def must_be_judged(found: Match) -> bool:
+    return found.effect == "near" or (found.effect == "same" and found.is_by_number_alone)
 
 
 def open_made(

@@ -178,8 +178,10 @@ def _by_numbers(subject: Subject, known: Known, rules: CollisionRules, crowded: 
                     criterion: Criterion = "mobile" if is_mobile else OF_COMPARISON[comparison]
                     weight = _weight(criterion, ("number", number.bare), rules, crowded)
                     yield Evidence(criterion, weight, field, f"your {field} {NUMBERS[comparison]}")
-    if any(key.kind == "contact" for key in known.matched):
-        yield Evidence("contact", rules.weights["contact"], "contact_person", "the same person under the same mobile")
+    for key in known.matched:
+        if key.kind == "contact":
+            weight = _weight("contact", (key.kind, key.key), rules, crowded)
+            yield Evidence("contact", weight, "contact_person", "the same person under the same mobile")
 
 
 def compare_details(ours: str | None, theirs: str) -> Comparison:

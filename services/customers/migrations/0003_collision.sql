@@ -126,7 +126,11 @@ BEGIN
     RETURN QUERY
     WITH hit AS MATERIALIZED (
         SELECT a.subject AS subject_no, k.customer_id AS id, jsonb_build_array(a.kind, a.key, k.detail) AS key,
-               CASE WHEN a.kind IN ('core', 'brand') THEN k.rank ELSE -1 END AS rank
+               CASE WHEN a.kind = 'code' THEN -3
+                    WHEN a.kind = 'core' AND k.rank < 2 THEN -2
+                    WHEN a.kind IN ('number', 'contact') AND k.rank < 2 THEN -1
+                    WHEN a.kind IN ('number', 'site', 'mail') THEN 3
+                    ELSE k.rank END AS rank
         FROM unnest(key_subjects, kinds, keys, details) AS a(subject, kind, key, detail)
         CROSS JOIN LATERAL find_key(a.kind, a.key, a.detail, most) AS k
         UNION ALL
@@ -150,8 +154,8 @@ BEGIN
         FROM hit AS h GROUP BY h.subject_no, h.id
     )
     SELECT m.subject_no, f, m.keys FROM met AS m
-    JOIN matches_of(ARRAY(SELECT DISTINCT each.id FROM met AS each WHERE each.place <= most)) AS f ON f.customer_id = m.id
-    WHERE m.place <= most;
+    JOIN matches_of(ARRAY(SELECT DISTINCT each.id FROM met AS each WHERE each.place <= 2 * most)) AS f ON f.customer_id = m.id
+    WHERE m.place <= 2 * most;
 END $$;
 COMMENT ON FUNCTION find_matches IS
     'Customers of any agency that share a key with one of several subjects or come near it, those first on which the verdict hangs:
