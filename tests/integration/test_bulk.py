@@ -89,6 +89,18 @@ def test_a_company_that_is_known_is_not_entered_again_and_the_attempt_is_kept(of
     assert kept == [("refused", "138****1234")]
 
 
+def test_a_mail_domain_that_hundreds_share_does_not_hide_the_same_name(office: Office) -> None:
+    domain, name = f"{digits()}.example.com", company()
+    office.team.rep.entered(name, city="扬州")
+    for _ in range(2):
+        office.enter(*({"name": f"扬州{brand(6)}机械厂", "email": f"{digits()}@{domain}", "city": "扬州"} for _ in range(210)))
+
+    told = office.team.colleague.check(name=name, city="扬州", email=f"wang@{domain}")
+
+    assert (told["verdict"]["verdict"], told["verdict"]["reason"]) == ("refused", "held_by_colleague")
+    assert told["hits"][0]["name"] == name
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -17,6 +17,7 @@ from services.customers.collision.nearness import nearness
 from services.customers.collision.parts import pack, unpack
 from services.customers.collision.subject import subject_of
 from services.customers.matching import compare
+from services.customers.review_items import near_of
 from tests.unit.collision_pairs import customer, is_met, meeting, weighed
 
 TRADITIONAL_PAIRS = (Path(collision.__file__).parent / "data" / "traditional.txt").read_text(encoding="utf-8").split()
@@ -309,3 +310,15 @@ def test_what_too_many_share_stops_deciding(field: str, shared: str) -> None:
 
     assert effects(None) == effects(3) != {"listed"}
     assert effects(2) == {"listed"}
+
+
+def test_a_contact_that_too_many_share_stops_deciding_with_its_mobile() -> None:
+    typed: Typed = {"phone": "13800138000", "contact_person": "王小明"}
+    subject = subject_of(["扬州鸿腾印花厂"], **typed)
+    sharers = [meeting(subject, customer(f"扬州{brand}机械厂", **typed)) for brand in ("瑞丽", "五环", "三真")]
+
+    found = compare(subject, sharers, CollisionRules(most_sharers=2))
+
+    assert {each.effect for each in found} == {"listed"}
+    assert near_of(found) == []
+    assert {each.effect for each in compare(subject, sharers, CollisionRules(most_sharers=3))} == {"same"}
