@@ -58,7 +58,7 @@ NAMES = [
     ("上海瑞丽", "上海瑞丽服装厂", "name_shortened", "same brand 瑞丽, and one of the names does not say the trade"),
     ("扬州三真印花厂", "扬州三珍印花厂", "name_sound", "sounds alike: 三真印花 and 三珍印花"),
     ("扬州三珍印花厂", "扬州三真印花厂", "name_sound", "sounds alike: 三珍印花 and 三真印花"),
-    ("扬州三珍印花厂", "扬州新锦服装厂（原扬州三真印花厂）", "name_sound", "sounds alike (by another name of theirs)"),
+    ("扬州三珍印花厂", "扬州新锦服装厂（原扬州三真印花厂）", "name_sound", "Names that sound alike (by another name of theirs)"),
     ("扬州五环机械厂", "扬州五环机诫厂", "name_spelling", "differ in one character: 五环机械 and 五环机诫"),
     ("扬州艺动力印刷厂", "扬州艺动印刷厂", "name_spelling", "one character more, 力: 艺动力印刷 and 艺动印刷"),
     ("扬州瑞丽服装厂", "扬州锦丽服装厂", "name_brand", "the brands differ in one character: 瑞丽服装 and 锦丽服装"),
@@ -149,3 +149,12 @@ def test_no_sentence_tells_what_a_rep_may_not_see() -> None:
 
     assert told.effect == "near"
     assert not any(secret in item.reason for item in told.evidence for secret in ("三真", "0514", "王小明"))
+
+
+def test_a_name_that_the_rep_may_not_see_is_not_told_by_what_it_differs_in() -> None:
+    hidden = "扬州新锦餐饮有限公司（原扬州博远通机电设备有限公司）"
+
+    [found] = weighed(subject_of(["扬州博远机电设备有限公司"]), customer(hidden)).evidence
+
+    assert found.criterion == "name_spelling"
+    assert "通" not in found.reason

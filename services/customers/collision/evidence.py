@@ -13,9 +13,10 @@ from uuid import UUID
 from rapidfuzz.distance import Indel
 
 from services.contracts.collision import CollisionRules, Criterion, MatchedField
+from services.contracts.collision_rules import MEANINGS
 from services.customers.collision.divisions import Relation
 from services.customers.collision.names import CompanyName, relation_of
-from services.customers.collision.nearness import SHORT_BRAND, nearness
+from services.customers.collision.nearness import SHORT_BRAND, Nearness, nearness
 from services.customers.collision.numbers import Comparison, Number
 from services.customers.collision.subject import Key, Subject, identities_of
 
@@ -49,6 +50,7 @@ NUMBERS: dict[Comparison, str] = {
     "unknown_area": "has the same digits as a number of theirs, and one of the area codes is not known",
     "other_area": "has the same digits as a number of theirs, but another area code",
 }
+OF_THEIRS = " (by another name of theirs)"
 CROWDED = 20
 """The most that a key weighs which more customers share than the rules allow it to decide on."""
 
@@ -204,7 +206,7 @@ def _by_names(subject: Subject, known: Known, rules: CollisionRules) -> list[Evi
 def _aside(one: CompanyName, other: CompanyName, subject: Subject, known: Known) -> str:
     """Says so where it is not by the names on their licences. Another name of theirs is not told: a rep may not see it."""
     if other.normalised != known.names[0].normalised:
-        return " (by another name of theirs)"
+        return OF_THEIRS
     return " (by another name of yours)" if one.normalised != subject.names[0].normalised else ""
 
 
@@ -217,11 +219,16 @@ def _of_pair(one: CompanyName, other: CompanyName, rules: CollisionRules, aside:
     elif near := nearness(one, other):
         criterion, reason = (
             near.kind,
-            near.reason if aside else f"{near.reason}: {one.core}{one.branch} and {other.core}{other.branch}",
+            said_of(near, aside) if aside else f"{near.reason}: {one.core}{one.branch} and {other.core}{other.branch}",
         )
     else:
         return None
     return Evidence(criterion, rules.weights[criterion], "name", f"{reason}{aside}")
+
+
+def said_of(near: Nearness, aside: str) -> str:
+    """Of a name that the rep may not see the kind of nearness alone: a character or a branch of it would tell it."""
+    return MEANINGS[near.kind].rstrip(".") if aside == OF_THEIRS else near.reason
 
 
 def criterion_of(one: CompanyName, other: CompanyName) -> Criterion:

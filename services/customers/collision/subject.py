@@ -15,6 +15,10 @@ from services.customers.collision.reach import mail_domain_of, site_of
 KeyKind = Literal["core", "brand", "short", "number", "code", "site", "mail", "contact"]
 
 
+MOST_FORMER = 2
+"""Earlier names (原…) that are read of one name; more of them are no name of a company."""
+
+
 class Key(NamedTuple):
     """Under what a customer is filed. `detail` is what `key` leaves out: a number's area code, a name's place, where known.
 
@@ -79,7 +83,7 @@ class Subject:
         found = set()
         for name in self.names:
             core, seat = said(name.core), seat_of(name)
-            starts = range(max(1, len(core) - SHORTEST_INSIDE + 1)) if len(core) >= 2 else range(0)
+            starts = range(max(1, len(core) - SHORTEST_INSIDE + 1)) if 2 <= len(core) <= near_keys.LONGEST else range(0)
             found |= {Pattern("short", f"{nation}{core[at : at + 2]}", "", seat) for at in starts for nation in ("", "中国")}
             if is_short_form(name):
                 found |= {Pattern("core", f"{nation}{core[:2]}", core[2:], seat) for nation in ("", "中国")}
@@ -164,4 +168,4 @@ def _present(value: str | None) -> tuple[str, ...]:
 def names_of(names: Iterable[str], province: str | None, city: str | None, version: int = VERSION) -> tuple[CompanyName, ...]:
     """Names taken apart, with those that stand in them as former ones (原…)."""
     read = [decompose(name, province, city, version) for name in names]
-    return (*read, *(decompose(former, province, city, version) for name in read for former in name.former))
+    return (*read, *(decompose(former, province, city, version) for name in read for former in name.former[:MOST_FORMER]))
