@@ -127,9 +127,7 @@ def hire(story: Story, cast: Cast) -> None:
     missing = cast.admin.post("/users", body)
     does = "adds a manager without saying which departments he oversees"
     story.step(cast.admin, does, told.problem(missing), "422 managed-departments-missing")
-    cast.manager = add_user(
-        story, cast, cast.admin, "赵强", "zhao.qiang", "manager", body["department_id"], managed=[first]
-    )
+    cast.manager = add_user(story, cast, cast.admin, "赵强", "zhao.qiang", "manager", body["department_id"], managed=[first])
     cast.zhou = add_user(story, cast, cast.other_admin, "周婷", "zhou.ting", "rep", cast.departments["上海"])
     above = cast.admin.post("/users", {"login": cast.login("boss"), "role": "subsystem_admin", "department_id": first})
     story.step(cast.admin, "tries to make a subsystem admin", told.problem(above), "403 above-your-rights")

@@ -81,9 +81,7 @@ def works_as(identity: str, programs: Path) -> bool:
 class Postgres:
     """A server for one data directory. `prepare`, then run `spec`, wait for `is_ready`."""
 
-    def __init__(
-        self, data: Path, password_file: Path, *, fast: bool = False, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, data: Path, password_file: Path, *, fast: bool = False, settings: Mapping[str, str] | None = None) -> None:
         self.data, self.password_file, self.fast, self.settings = data, password_file, fast, dict(settings or {})
         self.programs = binaries()
         self.identity = find_identity(self.programs)

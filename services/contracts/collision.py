@@ -206,7 +206,7 @@ DEFAULT_WEIGHTS: dict[Criterion, Weight] = {
 class CollisionRules(Message):
     """Headquarters' setting: what each criterion weighs, and what comes of it.
 
-    The strongest of each kind (names, numbers, credit code, website, e-mail) count together as independent hints: 60 and 60 are
+    The strongest of each kind (names, numbers, credit code, website or e-mail) count together as independent hints: 60 and 60 are
     84. A weight of 0 takes a criterion out of the verdict; customers that are met by it alone are listed all the same.
     """
 

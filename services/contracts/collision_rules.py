@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from services.contracts.base import Command, Event, Nothing, Page, PageQuery, Query, View, command, query
 from services.contracts.collision import CollisionRules, Criterion
@@ -36,7 +36,7 @@ MEANINGS: dict[Criterion, str] = {
     "name_restructured": "The same trade and place; one has a brand and limited liability, the other neither.",
     "branch": "One is a branch of the other.",
     "branch_word": "Branches of one company, of which one says more.",
-    "name_fragment": "What was typed stands somewhere in the name.",
+    "name_fragment": "What was typed stands somewhere in the name; it lists customers and never decides.",
 }
 
 
@@ -44,6 +44,13 @@ class ProposedRules(CollisionRules):
     """Rules as somebody asks for them. What is not given is as by default, not as it is now."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="after")
+    def refuse_what_decides_nothing(self) -> "ProposedRules":
+        """A fragment is searched, never entered."""
+        if self.weights["name_fragment"]:
+            raise ValueError("name_fragment lists customers and never decides: it cannot weigh anything")
+        return self
 
 
 # --- what is in force, and what was

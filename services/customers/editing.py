@@ -1,4 +1,8 @@
-"""Changing what is known of a customer: what would make it the same company as another one is refused."""
+"""Changing what is known of a customer: what would make it the same company as another one is refused.
+
+Only what the change brings about counts: a twin that was kept, or whom changed rules have made one, is no news, nor is who was
+seen beside it already.
+"""
 
 from typing import NamedTuple
 
@@ -34,19 +38,29 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     [known] = onfile.load(work.session, [customer])
+    before, oldest = known, filing.versions.oldest(work.session)
     if "aliases" in command.model_fields_set:
         bound = [(name, kind) for name, kind in known.names if kind == "bound"]
         known = known._replace(names=[*kinds_of(customer.name, command.aliases), *bound])
     changes = command.model_dump(include=set(onfile.COMPARED_BY), exclude_unset=True)
     refuse_unreadable(changes)
-    subject = known.subject(filing.versions.oldest(work.session), changes)
+    subject = known.subject(oldest, changes)
     matching.lock(work.session, subject)
-    matches = matching.find(work.session, subject, but=customer.id)
-    if same := [found for found in matches if found.effect == "same"]:
-        raise CustomerCollides(hits=[hit(found, viewpoint_of(call)).model_dump(mode="json") for found in same])
-    near = review_items.near_of(matches)
-    review_items.open_made(work, customer, near, by=call.user_id, origin="changed", reason="changed")
+    refuse_or_review(work, call, customer, before.subject(oldest), subject)
     return Refiling(known.placed(changes), subject)
+
+
+def refuse_or_review(work: Work, call: Call, customer: Customer, before: Subject, after: Subject) -> None:
+    """Raises CustomerCollides."""
+    stood, stands = matching.find_each(work.session, [before, after])
+    was_same = {found.known.id for found in stood if found.effect == "same"}
+    news = [found for found in stands if found.known.id not in was_same | {customer.id}]
+    if same := [found for found in news if found.effect == "same"]:
+        raise CustomerCollides(hits=[hit(found, viewpoint_of(call)).model_dump(mode="json") for found in same])
+    near = review_items.near_of(news)
+    seen = review_items.has_seen(work.session, customer.id, near)
+    unseen = [other for other in near if other not in seen]
+    review_items.open_made(work, customer, unseen, by=call.user_id, origin="changed", reason="changed")
 
 
 def change(session: Session, customer: Customer, command: contract.UpdateCustomer, refiling: Refiling | None) -> None:

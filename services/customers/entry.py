@@ -30,7 +30,9 @@ OF_CUSTOMER = (
     "name", "phone", "fax", "email", "province", "city", "address", "contact_person", "source", "industry", "website",
     "size", "needs", "is_key",
 )  # fmt: skip
-OF_BOUND = ("name", "phone", "fax", "province", "city", "contact_person", "industry", "credit_code")
+OF_BOUND = (
+    "name", "aliases", "phone", "fax", "province", "city", "contact_person", "industry", "credit_code", "website", "email",
+)  # fmt: skip
 
 
 def viewpoint_of(call: Call) -> Viewpoint:
@@ -69,7 +71,7 @@ def refuse_unreadable(typed: Mapping[str, str | None]) -> None:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "no number can be read in it"}])
 
 
-def names_in(fields: contract.CustomerFields) -> list[str]:
+def names_in(fields: contract.CustomerFields | BoundEntry) -> list[str]:
     return [fields.name, *fields.aliases]
 
 
@@ -116,9 +118,9 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
 def enter_near(
     work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, matches: Sequence[Match]
 ) -> contract.EntryOutcome | None:
-    """Once those near were seen it is made and reviewed, or waits for the review, as the rules say. One that waits already goes
-    on waiting, whatever the rules say by now. None when there is something that was not seen."""
-    if waiting := review_items.find_waiting(work.session, call.user_id, command.name):
+    """Once those near were seen it is made and reviewed, or waits for the review, as the rules say. What waits already, word for
+    word, goes on waiting, whatever the rules say by now. None when there is something that was not seen."""
+    if waiting := review_items.find_waiting(work.session, call.user_id, command):
         return waits(work, waiting)
     if command.confirmation is None or not is_confirmed(command, matches):
         return None

@@ -19,6 +19,8 @@ from services.customers.collision.parts import unpack
 from services.customers.collision.subject import Key, Subject, names_of
 
 MOST_MATCHES = 200
+AT_ONCE = 100
+"""Subjects of a statement: what is not in memory yet must be read from the disk before the statement's time is over."""
 COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
 LOOKED_UP = 7
@@ -54,9 +56,7 @@ FIND = (
     f"SELECT subject, {COLUMNS}, matched, (SELECT max(version) FROM collision_rules) AS rules_version"  # noqa: S608 constants
     f" FROM find_matches({', '.join(f'%({name})s' for name in PARAMETERS)})"
 )
-FIND_BY_FRAGMENT = (
-    f"SELECT {COLUMNS}, hits FROM find_by_fragment(%(fragment)s, %(grams)s, %(shown)s, %(counted)s)"  # noqa: S608 constants
-)
+FIND_BY_FRAGMENT = f"SELECT {COLUMNS}, hits FROM find_by_fragment(%(fragment)s, %(grams)s, %(shown)s, %(counted)s)"  # noqa: S608 constants
 
 
 def find(
@@ -72,7 +72,7 @@ def find(
 def find_each(
     connection: Session | Connection, subjects: Sequence[Subject], rules: CollisionRules | None = None
 ) -> list[list[Match]]:
-    """As `find`, of many subjects in one round trip."""
+    """As `find`, of many subjects in few round trips."""
     met, version = meet(connection, subjects)
     rules = rules or criteria.of_version(connection, version)
     return [compare(subject, customers, rules) for subject, customers in zip(subjects, met, strict=True)]
@@ -81,10 +81,12 @@ def find_each(
 def meet(connection: Session | Connection, subjects: Sequence[Subject]) -> tuple[list[list[Known]], int]:
     """The customers that each subject is to be compared with, and the version of the rules in force if there are any."""
     met: list[list[Known]] = [[] for _ in subjects]
-    asked, version = asked_of(subjects), 0
-    for row in rows_of(connection, FIND, asked) if asked["kinds"] or asked["starts"] else ():
-        met[row.subject].append(known(row, [Key(*key) for key in row.matched]))
-        version = row.rules_version or 0
+    version = 0
+    for first in range(0, len(subjects), AT_ONCE):
+        asked = asked_of(subjects[first : first + AT_ONCE])
+        for row in rows_of(connection, FIND, asked) if asked["kinds"] or asked["starts"] else ():
+            met[first + row.subject].append(known(row, [Key(*key) for key in row.matched]))
+            version = row.rules_version or 0
     return met, version
 
 

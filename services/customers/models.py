@@ -195,6 +195,9 @@ class BoundEntry(Base):
     contact_person: Mapped[str | None]
     industry: Mapped[str | None]
     credit_code: Mapped[str | None]
+    aliases: Mapped[list[str]]
+    website: Mapped[str | None]
+    email: Mapped[str | None]
 
 
 class ReviewItem(Base):
@@ -216,7 +219,7 @@ class ReviewItem(Base):
         Index(
             "review_item_waiting",
             "person_id",
-            "name",
+            text("md5(fields::text)"),
             unique=True,
             postgresql_where=text("origin = 'waiting' AND state = 'open'"),
         ),

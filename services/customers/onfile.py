@@ -2,18 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.customers import filing
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.entry import kinds_of, named
+from services.customers.entry import kinds_of, names_in
 from services.customers.models import BoundEntry, Customer, CustomerName
 
 COMPARED_BY = ("phone", "fax", "province", "city", "credit_code", "website", "email", "contact_person")
-OF_BOUND = ("phone", "fax", "province", "city", "credit_code", "contact_person")
 NO_CHANGES: Mapping[str, str | None] = {}
 
 
@@ -26,22 +25,28 @@ class OnFile(NamedTuple):
 
     def subject(self, oldest: int, changes: Mapping[str, str | None] = NO_CHANGES) -> Subject:
         """By what it is compared: itself, and what was typed for it later, each in the place that was typed with it."""
-        own = {field: getattr(self.customer, field) for field in COMPARED_BY}
-        subject = subject_of([name for name, _ in self.names], oldest=oldest, **{**own, **changes})
-        typed = ({field: getattr(each, field) for field in OF_BOUND} for each in self.bound)
-        later = zip(self.bound, typed, strict=True)
-        return subject.joined(subject_of([each.name], oldest=oldest, **fields) for each, fields in later)
+        later = self._typed_later()
+        own = [name for name, kind in self.names if kind != "bound" or name not in later]
+        subject = subject_of(own, oldest=oldest, **{**compared(self.customer), **changes})
+        return subject.joined(subject_of(names_in(each), oldest=oldest, **compared(each)) for each in self.bound)
 
     def placed(self, changes: Mapping[str, str | None] = NO_CHANGES) -> list[filing.Named]:
         """Its names in its place, those that were bound to it in the place that was typed with them."""
-        bound = {each.name: each for each in self.bound}
+        later = self._typed_later()
         own = {field: changes.get(field, getattr(self.customer, field)) for field in ("province", "city")}
-        return [
-            named([(name, kind)], bound[name])[0]
-            if kind == "bound" and name in bound
-            else filing.Named(name, kind, own["province"], own["city"])
-            for name, kind in self.names
-        ]
+        placed = []
+        for name, kind in self.names:
+            typed = later.get(name) if kind == "bound" else None
+            place = (typed.province, typed.city) if typed else (own["province"], own["city"])
+            placed.append(filing.Named(name, kind, *place))
+        return placed
+
+    def _typed_later(self) -> dict[str, BoundEntry]:
+        return {name: each for each in self.bound for name in names_in(each)}
+
+
+def compared(row: Customer | BoundEntry) -> dict[str, Any]:
+    return {field: getattr(row, field) for field in COMPARED_BY}
 
 
 def load(session: Session, customers: Sequence[Customer]) -> list[OnFile]:

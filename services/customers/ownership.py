@@ -4,11 +4,11 @@ Rules decides how many customers a person may hold; the number stands here, besi
 check and the change are one transaction.
 """
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 from uuid import UUID, uuid5
 
+from pydantic_core import to_json
 from sqlalchemy import Table, bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -102,7 +102,7 @@ def place_new(work: Work, customers: Sequence[Customer], pool: Pool, reason: str
         told = CustomerEntered(**state_of(customer), pool_kind=pool.kind, entered_by=customer.entered_by)
         work.emit(told, aggregate_id=customer.id, version=customer.version, agency_id=pool.agency_id)
     rows = [{column.name: getattr(customer, column.name) for column in TABLE.c} for customer in customers]
-    values = {"customers": json.dumps(rows, default=str), "reason": reason, "actor": work.actor}
+    values = {"customers": to_json(rows).decode(), "reason": reason, "actor": work.actor}
     work.session.execute(PLACE_NEW, values)
 
 

@@ -27,20 +27,22 @@ WINDOW = timedelta(seconds=30)
 AT_ONCE = 100
 REASON = "came in at the same instant as others near it"
 
+CAME = "name IN ('customer_entered', 'customer_updated') OR (name = 'customer_moved' AND data ->> 'cause' = 'claim')"
+"""Where a customer may have come by names and numbers: who enters what he may claim leaves what he typed with it."""
 ARRIVED = text(
-    """
+    f"""
     SELECT position, aggregate_id AS customer_id, occurred_at FROM outbox
-    WHERE position > (SELECT position FROM race_cursor) AND name IN ('customer_entered', 'customer_updated')
+    WHERE position > (SELECT position FROM race_cursor) AND ({CAME})
     ORDER BY position LIMIT :most
-    """
+    """  # noqa: S608 constants
 )
 LAST = text("SELECT max(position) FROM outbox WHERE position > (SELECT position FROM race_cursor)")
 BEFORE = text(
-    """
+    f"""
     SELECT DISTINCT aggregate_id FROM outbox
-    WHERE aggregate_id = ANY(:ids) AND position < :position AND name IN ('customer_entered', 'customer_updated')
+    WHERE aggregate_id = ANY(:ids) AND position < :position AND ({CAME})
       AND occurred_at BETWEEN :since AND :until
-    """
+    """  # noqa: S608 constants
 )
 
 

@@ -62,12 +62,20 @@ def _open(work: Work, whose: dict[str, Any], near: Sequence[UUID], *, origin: Re
     return item
 
 
-def find_waiting(session: Session, person_id: UUID, name: str) -> ReviewItem | None:
-    """Somebody's entry of this name that waits already; what is spelt alike shares a lock, so there is one at most."""
+def find_waiting(session: Session, person_id: UUID, fields: contract.CustomerFields) -> ReviewItem | None:
+    """Somebody's entry that waits already and says the same, however its name is written; what is spelt alike shares a lock, so
+    there is one at most. With another place or number it may be another company, which the review is to find out."""
     waiting = select(ReviewItem).where(
         ReviewItem.person_id == person_id, ReviewItem.origin == "waiting", ReviewItem.state == "open"
     )
-    return next((item for item in session.scalars(waiting) if normalise(item.name) == normalise(name)), None)
+    typed = as_typed(fields)
+    return next((item for item in session.scalars(waiting) if as_typed(item.fields) == typed), None)
+
+
+def as_typed(fields: contract.CustomerFields | dict[str, Any] | None) -> dict[str, Any]:
+    """What was typed, the name as it is compared."""
+    typed = contract.CustomerFields.model_validate(fields, from_attributes=True).model_dump(include=TYPED)
+    return typed | {"name": normalise(typed["name"])}
 
 
 def has_seen(session: Session, customer_id: UUID, others: Iterable[UUID]) -> set[UUID]:

@@ -88,10 +88,18 @@ def decide(work: Work, call: Call, command: DecideReview) -> ReviewItem:
 
 
 def lock(session: Session, item: ReviewItem) -> Judged:
+    """What the customer is compared by may change until its row is locked: then the company is locked again, by what it is now.
+
+    Out of the usual order, so an entry of the same company may at worst make this wait in a circle, which the database ends and
+    the caller tries again.
+    """
     subject = subject_of(session, item)
     matching.lock(session, subject)
     customer = queries.lock_known(session, item.customer_id) if item.customer_id else None
     locked = review_queries.lock_review(session, item.id)
+    if customer and (now := filed_subject(session, customer)) != subject:
+        matching.lock(session, now)
+        subject = now
     return Judged(locked, customer, subject, matches_of(session, locked, subject))
 
 

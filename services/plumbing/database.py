@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import psycopg.errors
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, QueuePool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -83,6 +84,7 @@ def make_engine(settings: ServiceSettings, more: str = "", **options: Any) -> En
         pool_timeout=4,
         pool_recycle=1800,
         pool_use_lifo=True,
+        json_deserializer=from_json,  # ten times as fast as Python's own: a check reads some twenty values
         hide_parameters=True,  # an error's text goes to the log, and phones are parameters
         **options,
         connect_args={

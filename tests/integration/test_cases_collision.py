@@ -209,9 +209,7 @@ def twins(team: Team) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("claim", [False, True])
-def test_a_twin_in_the_pool_does_not_help_when_the_other_is_held(
-    team: Team, twins: tuple[str, str, str], claim: bool
-) -> None:
+def test_a_twin_in_the_pool_does_not_help_when_the_other_is_held(team: Team, twins: tuple[str, str, str], claim: bool) -> None:
     own, pooled, _ = twins
     for name in (f"上海{own}服装厂", f"上海市{own}服装有限公司", f"{own}服装"):
         assert refusal(team.rep.enter(name, claim=claim, city="上海")) == ("held_by_colleague", [name_of(team.colleague)])

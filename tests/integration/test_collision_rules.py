@@ -94,6 +94,7 @@ def test_a_stale_version_is_refused_and_changes_nothing(root: Client) -> None:
     [
         {"weights": {"website": 101}},
         {"weights": {"unheard_of": 1}},
+        {"weights": {"name_fragment": 60}},
         {"weights": []},
         {"review_at": 91},
         {"refuse_at": 0},

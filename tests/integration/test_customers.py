@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from tests.api import Client, Headquarters, digits, eventually, unique
+from tests.api import Client, Headquarters, brand, digits, eventually, unique
 
 DIVISIONS = Path(__file__).parent.parent.parent / "services/customers/collision/data/divisions.txt"
 
@@ -125,7 +125,10 @@ def test_what_was_typed_for_ones_own_customer_is_met_from_then_on(rep: Client, c
 def test_an_edit_forgets_nothing_that_was_bound(rep: Client, colleague: Client) -> None:
     name, other_number, code = company(), f"0514-{digits()}", "91350100M000100Y43"
     path = f"/v1/customers/{enter(rep, name)}"
-    rep.post("/v1/customers", {"name": name, "phone": other_number, "credit_code": code}, status=200)
+    domain, alias = f"{unique('d')}.com", f"{brand()}服装厂"
+    reached = {"website": f"www.{domain}", "email": f"office@mail.{domain}"}
+    typed = {"name": name, "phone": other_number, "credit_code": code, "aliases": [alias], "province": "湖南", "city": "长沙"}
+    rep.post("/v1/customers", {**typed, **reached}, status=200)
     other_name = name.replace("厂", "有限公司")
     rep.post("/v1/customers", {"name": other_name}, status=200)
     for change in ({"city": "扬州"}, {"aliases": [company("名")]}, {"fax": f"0514-{digits()}"}):
@@ -133,7 +136,12 @@ def test_an_edit_forgets_nothing_that_was_bound(rep: Client, colleague: Client) 
         assert rep.request("PATCH", path, change, If_Match=f'"{version}"').status_code == 200
     for met in ({"phone": other_number}, {"credit_code": code}, {"name": other_name}):
         assert colleague.post("/v1/collision-checks", met, status=200)["verdict"]["verdict"] == "refused", met
-    assert rep.get(path)["bound_names"] == [other_name]
+    for field, text in reached.items():
+        assert colleague.post("/v1/collision-checks", {field: text}, status=200)["hits"], text
+    for city, verdict in (("长沙", "refused"), ("广州", "free")):
+        told = colleague.post("/v1/collision-checks", {"name": alias, "city": city}, status=200)
+        assert told["verdict"]["verdict"] == verdict, city
+    assert set(rep.get(path)["bound_names"]) == {other_name, alias}
 
 
 def test_what_was_typed_with_a_claim_is_kept(rep: Client, colleague: Client, administrator: Client) -> None:

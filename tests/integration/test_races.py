@@ -320,9 +320,7 @@ def test_a_follow_up_and_a_take_back_in_the_same_second_come_to_one_or_the_other
         admin = headquarters.admin.log_in(admin.user["login"], PASSWORD)
         closed = eventually(lambda: closed_deadlines(admin), seconds=30, until=lambda found: found.keys() == set(members))
         wanted = {customer_id: "taken_back" for customer_id, note in notes.items() if note.status_code != 201}
-        closed = eventually(
-            lambda: closed_deadlines(admin), seconds=30, until=lambda found: not outstanding(found, wanted)
-        )
+        closed = eventually(lambda: closed_deadlines(admin), seconds=30, until=lambda found: not outstanding(found, wanted))
         check_each(watched, team, owners, notes, closed)
 
     verdicts = Counter(closed.values())

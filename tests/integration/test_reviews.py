@@ -164,6 +164,30 @@ def test_what_came_near_in_a_pool_or_by_an_edit_stands_there_too(stack: Stack, t
     assert found == {"pool": pooled, "changed": edited}
 
 
+def test_what_was_seen_beside_it_is_not_judged_again_at_each_edit(stack: Stack, team: Team) -> None:
+    _, customer, _ = made_near(team)
+    path = f"/v1/customers/{customer}"
+    expect(200, team.rep.request("PATCH", path, {"city": "扬州"}, If_Match='"1"'))
+    expect(200, team.rep.request("PATCH", path, {"fax": f"0514-{digits()}"}, If_Match='"2"'))
+
+    assert rows(stack, "SELECT origin FROM review_item WHERE customer_id = %s", customer) == [("confirmed",)]
+
+
+def test_those_that_stricter_rules_make_one_company_are_edited_all_the_same(stack: Stack, team: Team) -> None:
+    _, customer, _ = made_near(team)
+    third = team.neighbour.entered()
+    number = f"0514-{digits()}"
+    team.colleague.entered(phone=number)
+    set_rules(stack, CollisionRules(refuse_at=50))
+    try:
+        edit = {"fax": f"0514-{digits()}"}
+        expect(200, team.rep.request("PATCH", f"/v1/customers/{customer}", edit, If_Match='"1"'))
+        collides = team.neighbour.request("PATCH", f"/v1/customers/{third}", {"fax": number}, If_Match='"1"')
+        assert (collides.status_code, slug(collides)) == (409, "customer-collides")
+    finally:
+        set_rules(stack, CollisionRules())
+
+
 # --- deciding on what was made
 
 
@@ -293,8 +317,22 @@ def test_the_same_thing_entered_again_is_the_one_that_waits(team: Team) -> None:
     _, name, review = kept_waiting(team)
     spaced = name.replace("服装", " 服装")
     assert expect(202, team.rep.enter(name))["review_id"] == review
-    assert expect(202, team.rep.enter(spaced, phone=f"0514-{digits()}"))["review_id"] == review
+    assert expect(202, team.rep.enter(spaced))["review_id"] == review
     assert expect(202, enter_near(team.neighbour, name))["review_id"] != review
+
+
+@pytest.mark.usefixtures("made_to_wait")
+def test_a_second_entry_that_says_something_else_waits_by_itself(team: Team) -> None:
+    _, name, review = kept_waiting(team)
+    number = f"0514-{digits()}"
+    second = expect(202, enter_near(team.rep, name, phone=number))["review_id"]
+    assert second != review
+    assert team.supervisor.get(f"/v1/reviews/{second}")["entry"]["phone"] == number
+    expect(200, decide(team.supervisor, review, "different"))
+    collides = decide(team.supervisor, second, "different")
+    assert (collides.status_code, slug(collides)) == (409, "entry-collides")
+    [mine] = [hit for hit in team.supervisor.get(f"/v1/reviews/{second}")["hits"] if hit["effect"] == "same"]
+    expect(200, decide(team.supervisor, second, "same", same_as=mine["ref"]))
 
 
 @pytest.mark.usefixtures("made_to_wait")
@@ -440,6 +478,25 @@ def test_two_that_raced_past_each_other_are_found_and_the_later_one_is_judged(st
     assert (line["origin"], hit["effect"], hit["place"]) == ("raced", "near", "other_agency")
     expect(200, decide(team.supervisor, line["id"], "same", same_as=hit["ref"]))
     assert team.admin.get(f"/v1/customers/{second}")["pool_id"] == team.pools["agency"]
+
+
+def test_a_name_that_comes_with_a_claim_is_looked_at_as_well(stack: Stack, team: Team, rivals: Team) -> None:
+    earlier, after = slips()
+    known, number = company(), f"0514-{digits()}"
+    pooled = team.pooled("public", known, phone=number)
+    team.rep.entered()  # has a stock
+    with psycopg.connect(stack.owner_url("customers")) as owner, ThreadPoolExecutor(1) as threads:
+        owner.execute("UPDATE outbox SET occurred_at = occurred_at - interval '1 hour' WHERE aggregate_id = %s", [pooled])
+        owner.commit()
+        owner.execute("SELECT FROM stock WHERE person_id = %s FOR UPDATE", [team.rep.user["id"]])
+        slow = threads.submit(team.rep.enter, known, phone=number, aliases=[after], claim=True)
+        blocked = "SELECT count(*) FROM pg_locks WHERE locktype IN ('tuple', 'transactionid') AND NOT granted"
+        eventually(lambda: rows(stack, blocked)[0][0] > 0)
+        first = rivals.rep.entered(earlier)
+        owner.rollback()
+        assert expect(200, slow.result())["outcome"] == "claimed"
+
+    assert eventually(lambda: raced(stack, first, pooled)) == [(pooled, [first], "open")]
 
 
 def test_however_often_it_is_looked_for_a_race_is_one_review(stack: Stack, team: Team, rivals: Team) -> None:

@@ -266,6 +266,13 @@ def test_independent_hints_add_up_and_two_of_one_kind_do_not() -> None:
     assert score_of([phone, fax]) == 60
 
 
+def test_a_website_and_a_mail_address_of_one_domain_are_one_hint() -> None:
+    website, mail = Evidence("website", 60, "website", ""), Evidence("mail_domain", 60, "email", "")
+
+    assert score_of([website, mail]) == 60
+    assert score_of([website, mail, Evidence("name_word", 60, "name", "")]) == 84
+
+
 @given(st.integers(1, 101), st.integers(1, 101), st.integers(0, 100))
 def test_the_thresholds_say_what_comes_of_a_score(one: int, other: int, score: int) -> None:
     rules = CollisionRules(review_at=min(one, other), refuse_at=max(one, other))

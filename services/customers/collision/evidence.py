@@ -50,6 +50,14 @@ NUMBERS: dict[Comparison, str] = {
     "unknown_area": "has the same digits as a number of theirs, and one of the area codes is not known",
     "other_area": "has the same digits as a number of theirs, but another area code",
 }
+ONE_KIND: dict[MatchedField, str] = {
+    "phone": "number",
+    "fax": "number",
+    "contact_person": "number",
+    "website": "domain",
+    "email": "domain",
+}
+"""Who shares one of these mostly shares the other: a company's mail has the domain of its website."""
 OF_THEIRS = " (by another name of theirs)"
 CROWDED = 20
 """The most that a key weighs which more customers share than the rules allow it to decide on."""
@@ -134,7 +142,7 @@ def score_of(evidence: Iterable[Evidence]) -> int:
     """The strongest of each kind together: what is left of the doubt is the product of what each leaves."""
     strongest: dict[str, int] = {}
     for item in evidence:
-        kind = "number" if item.field in ("phone", "fax", "contact_person") else item.field
+        kind = ONE_KIND.get(item.field, item.field)
         strongest[kind] = max(item.weight, strongest.get(kind, 0))
     doubt = 1.0
     for weight in strongest.values():
