@@ -25,7 +25,7 @@ from bench.registry import Row, fill, id_of
 from embedded.stack import Stack
 from ops.addresses import derive
 from services.contracts.collision import CheckCollision, CollisionCheck
-from services.customers import checking
+from services.customers.check import checking
 from services.customers.collision.verdict import Viewpoint, ref_of
 from services.plumbing.wall import stand_in
 

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from bench.contract import ENTER_MANY, EnterMany, ManyEntered
 from services.contracts.customers import CustomerFields
-from services.customers import bulk, filing
+from services.customers.check import filing
 from services.customers.models import Pool
+from services.customers.registry import bulk
 from services.plumbing.call import Call
 from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Caller

@@ -24,9 +24,9 @@ from bench.stand import Stand
 from ops.addresses import derive
 from services.contracts.collision import CheckCollision
 from services.contracts.customers import CustomerFields
-from services.customers import checking
-from services.customers.bulk import MOST_ROWS
+from services.customers.check import checking
 from services.customers.collision.verdict import Viewpoint
+from services.customers.registry.bulk import MOST_ROWS
 from services.plumbing.memory import stay
 from services.plumbing.passport import Caller
 from services.plumbing.wall import stand_in

@@ -12,9 +12,9 @@ from uuid import UUID, uuid5
 
 import psycopg
 
+from services.customers.check.filing import Named, row_of
 from services.customers.collision.names import VERSION
 from services.customers.collision.subject import subject_of
-from services.customers.filing import Named, row_of
 
 AGENCY, POOL, OFFICER = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 BATCH, WORKERS = 2_000, 2

@@ -17,7 +17,7 @@ from ops.fsck import check
 from services.contracts.base import SERVICES
 from services.contracts.customers import CustomerFields
 from services.contracts.permissions import ROLES
-from services.customers.bulk import MOST_ROWS, Entered
+from services.customers.registry.bulk import MOST_ROWS, Entered
 from services.plumbing.passport import Caller
 from tests.api import Headquarters, Team, brand, company, digits, expect
 from tests.conftest import OFTEN

@@ -12,10 +12,10 @@ import pytest
 from psycopg import Connection
 
 from embedded.stack import Stack
+from services.customers.check.matching import lock_of
 from services.customers.collision.names import VERSION
 from services.customers.collision.parts import pack
 from services.customers.collision.subject import Key, Subject, names_of, subject_of
-from services.customers.matching import lock_of
 from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect
 
 OLD = 1

@@ -53,6 +53,7 @@ def shape(url: str, tables: list[str]) -> dict[str, list[tuple[str, ...]]]:
 
 def metadatas(service: str) -> list[MetaData]:
     """Of the service, and of the directory where it keeps one."""
+    importlib.import_module(f"services.{service}.service")  # with the models of its parts
     own: MetaData = importlib.import_module(f"services.{service}.models").Base.metadata
     keeps_one = any(migration.track == "directory" for migration in migrate.migrations_of(service))
     return [own, directory.Base.metadata] if keeps_one else [own]

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from services.contracts.collision import DEFAULT_WEIGHTS, CollisionRules, Criterion, MatchedField
 from services.customers import collision
+from services.customers.check.matching import compare
 from services.customers.collision import near_keys
 from services.customers.collision.evidence import Evidence, Match, effect_of, match, score_of
 from services.customers.collision.names import decompose, normalise
 from services.customers.collision.nearness import nearness
 from services.customers.collision.parts import pack, unpack
 from services.customers.collision.subject import subject_of
-from services.customers.matching import compare
-from services.customers.review_items import near_of
+from services.customers.reviews.items import near_of
 from tests.unit.collision_pairs import customer, is_met, meeting, weighed
 
 TRADITIONAL_PAIRS = (Path(collision.__file__).parent / "data" / "traditional.txt").read_text(encoding="utf-8").split()

@@ -3,7 +3,7 @@
 import pytest
 
 from services.contracts.collision import SuggestCollisions
-from services.customers.checking import searched_already
+from services.customers.check.checking import searched_already
 
 CODE = "91350100M000100Y43"
 

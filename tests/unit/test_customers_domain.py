@@ -7,7 +7,7 @@ import pytest
 
 from services.contracts.errors import NotClaimable, ReceiverUnfit
 from services.contracts.permissions import Scope
-from services.customers.domain import cause_of_release, check_claimable, check_receiver
+from services.customers.holding.domain import cause_of_release, check_claimable, check_receiver
 
 OURS, THEIRS = UUID(int=10), UUID(int=11)
 REP: dict[str, Any] = {"status": "active", "roles": ["rep"], "agency_id": OURS, "of_agency_id": OURS, "scope": Scope.AGENCY}

@@ -15,14 +15,16 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
-from services.customers import criteria, entry, filing, matching, review_items
+from services.customers.check import checking, criteria, filing, matching
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.names import VERSION
 from services.customers.collision.subject import Subject, names_of
 from services.customers.collision.verdict import Viewpoint, hit, judge
-from services.customers.earlier import Earlier
+from services.customers.holding.ownership import place_new
 from services.customers.models import Customer, EntryAttempt, Pool
-from services.customers.ownership import place_new
+from services.customers.registry import entry
+from services.customers.registry.earlier import Earlier
+from services.customers.reviews import items as review_items
 from services.directory.models import Agency
 from services.directory.queries import names_of_role
 from services.plumbing.call import Call
@@ -101,7 +103,7 @@ class Batch:
     def __init__(self, work: Work, call: Call, pool: Pool) -> None:
         self.work, self.call, self.pool = work, call, pool
         self.session: Session = work.session
-        self.viewpoint: Viewpoint = entry.viewpoint_of(call)._replace(may_claim=False)
+        self.viewpoint: Viewpoint = checking.viewpoint_of(call)._replace(may_claim=False)
         self.earlier = Earlier()
         self.row_of: dict[UUID, int] = {}
         """Of the customers that this batch makes."""
@@ -146,7 +148,7 @@ class Batch:
         )
 
     def as_known(self, customer: Customer, fields: contract.CustomerFields) -> Known:
-        names = [name for name, _ in entry.kinds_of(fields.name, fields.aliases)]
+        names = [name for name, _ in filing.kinds_of(fields.name, fields.aliases)]
         return Known(
             id=customer.id,
             name=customer.name,
@@ -174,7 +176,7 @@ class Batch:
             self.session.execute(insert(EntryAttempt), refused)
 
     def named(self, fields: contract.CustomerFields) -> list[filing.Named]:
-        return entry.named(entry.kinds_of(fields.name, fields.aliases), fields)
+        return filing.placed_names(filing.kinds_of(fields.name, fields.aliases), fields)
 
     def attempt(self, one: Judged) -> dict[str, Any]:
         """That nothing was saved is kept and told, as of a single entry."""

@@ -10,16 +10,17 @@ from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
-from services.customers import criteria, filing, matching, queries, review_items
+from services.customers.check import checking, criteria, filing, matching
 from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
 from services.customers.collision.numbers import parse
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Viewpoint, hit, judge, ref_of
+from services.customers.collision.verdict import Viewpoint, judge, ref_of
+from services.customers.holding.ownership import Place, in_pool, place, state_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
-from services.customers.ownership import Place, in_pool, place, state_of
-from services.directory.queries import names_of_role
+from services.customers.registry import queries
+from services.customers.reviews import items as review_items
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.masking import mask
@@ -35,10 +36,6 @@ OF_BOUND = (
 )  # fmt: skip
 
 
-def viewpoint_of(call: Call) -> Viewpoint:
-    return Viewpoint(call.user_id, call.caller.agency_id, may_claim=call.caller.may("customer:claim"))
-
-
 def subject_of_fields(fields: contract.CustomerFields, oldest: int) -> Subject:
     """`oldest`: by whose rules customers are still filed.
 
@@ -47,7 +44,7 @@ def subject_of_fields(fields: contract.CustomerFields, oldest: int) -> Subject:
     if fields.credit_code and not parse_credit_code(fields.credit_code):
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
     subject = subject_of(
-        names_in(fields),
+        filing.names_in(fields),
         phone=fields.phone,
         fax=fields.fax,
         credit_code=fields.credit_code,
@@ -71,25 +68,14 @@ def refuse_unreadable(typed: Mapping[str, str | None]) -> None:
             raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{field}", "detail": "no number can be read in it"}])
 
 
-def names_in(fields: contract.CustomerFields | BoundEntry) -> list[str]:
-    return [fields.name, *fields.aliases]
-
-
 def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[list[Match], Verdict]:
     matches = matching.find(session, subject)
-    return matches, with_administrators(session, judge(matches, viewpoint), viewpoint)
-
-
-def with_administrators(session: Any, verdict: Verdict, viewpoint: Viewpoint) -> Verdict:
-    """Whom to ask for what lies in the agency pool is who administers it."""
-    if verdict.reason != "in_agency_pool":
-        return verdict
-    return verdict.model_copy(update={"ask": tuple(names_of_role(session, viewpoint.agency_id, "agency_admin"))})
+    return matches, checking.with_administrators(session, judge(matches, viewpoint), viewpoint)
 
 
 def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject) -> contract.EntryOutcome:
     """Into the caller's stock, or what else comes of it. Raises StockIsFull."""
-    viewpoint = viewpoint_of(call)
+    viewpoint = checking.viewpoint_of(call)
     matching.lock(work.session, subject)
     for _ in range(TRIES):
         matches, verdict = check(work.session, subject, viewpoint)
@@ -106,7 +92,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
             return work.answer(
                 contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
             )
-    hits = shown(matches, viewpoint)
+    hits = checking.shown(matches, viewpoint)
     if verdict.verdict == "needs_confirmation" and (outcome := enter_near(work, call, command, subject, matches)):
         return work.answer(outcome.model_copy(update={"hits": hits}))
     if verdict.verdict != "free":
@@ -146,10 +132,10 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     """Into a pool, unless the same company is known; with `keep_twin` even then, over agencies headquarters alone."""
     if command.registered_at and command.registered_at > work.now:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/registered_at", "detail": "lies in the future"}])
-    viewpoint = viewpoint_of(call)._replace(may_claim=False)
+    viewpoint = checking.viewpoint_of(call)._replace(may_claim=False)
     matching.lock(work.session, subject)
     matches, verdict = check(work.session, subject, viewpoint)
-    hits = shown(matches, viewpoint)
+    hits = checking.shown(matches, viewpoint)
     of_others = any(found.effect == "same" and found.known.agency_id != pool.agency_id for found in matches)
     may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
     if verdict.verdict in ("refused", "yours") and not may_keep:
@@ -186,19 +172,10 @@ def create(
         **{name: getattr(fields, name) for name in OF_CUSTOMER},
     )
     place(work, customer, to, "enter", why)
-    filing.file(work.session, customer, named(kinds_of(fields.name, fields.aliases), fields), subject)
+    filing.file(work.session, customer, filing.placed_names(filing.kinds_of(fields.name, fields.aliases), fields), subject)
     shown = {**fields.model_dump(mode="json", include={"name", "is_key", "source"}), "keep_twin": why}
     work.audit(customer.id, agency_id=to.agency_id, new=shown)
     return customer
-
-
-def named(names: Sequence[tuple[str, str]], placed: Any) -> list[filing.Named]:
-    """Names with their kind, in the place of what they were typed with."""
-    return [filing.Named(name, kind, placed.province, placed.city) for name, kind in names]
-
-
-def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
-    return [(name, "licence"), *((alias, "alias") for alias in dict.fromkeys(aliases) if alias != name)]
 
 
 def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> contract.EntryOutcome:
@@ -223,7 +200,9 @@ def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject:
         **{name: getattr(command, name) for name in OF_BOUND},
     )
     work.session.add(bound)
-    filing.file(work.session, customer, named([(name, "bound") for name in names_in(command)], command), subject)
+    filing.file(
+        work.session, customer, filing.placed_names([(name, "bound") for name in filing.names_in(command)], command), subject
+    )
 
 
 def is_public(session: Session, customer: Customer) -> bool:
@@ -273,8 +252,3 @@ def note_attempt(
     work.session.add(attempt)
     told = contract.EntryAttempted(attempt_id=attempt.id, person_id=person_id, name=fields.name, outcome=outcome, reason=reason)
     work.emit(told, aggregate_id=attempt.id, version=1, agency_id=agency_id)
-
-
-def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[Hit, ...]:
-    """The most telling first."""
-    return tuple(hit(found, viewpoint) for found in telling(matches)[: matching.SHOWN])

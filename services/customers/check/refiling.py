@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from services.contracts import collision_rules as contract
 from services.contracts.errors import CustomersInWork, InvalidRequest
-from services.customers import filing, onfile
+from services.customers.check import filing, onfile
+from services.customers.check.matching import lock_of
 from services.customers.collision.names import VERSION
 from services.customers.collision.subject import Subject
-from services.customers.matching import lock_of
 from services.customers.models import Customer
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore

@@ -88,11 +88,6 @@ def lock_of_agency(session: Session, customer_id: UUID, agency_id: UUID) -> Cust
     return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def pool_exists(session: Session | Connection, pool_id: UUID) -> bool:
-    """Also beyond the wall: tells a denial from a typing error."""
-    return bool(session.scalar(select(func.is_pool(pool_id))))
-
-
 def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[Any]]:
     """As far as the caller's agency may see it."""
     query: Select[Any] = (
@@ -166,27 +161,7 @@ def line_of(session: Session, customer: Customer) -> Row[Any]:
     return session.execute(LINES.where(TABLE.c.id == customer.id)).one()
 
 
-# --- pools and attempts
-
-
-def list_pools(connection: Connection, visible: ColumnElement[bool], after: UUID | None, limit: int) -> Sequence[Row[Any]]:
-    table = cast(Table, Pool.__table__)
-    query = select(table).where(visible).order_by(table.c.id).limit(limit)
-    return connection.execute(query.where(table.c.id > after) if after else query).all()
-
-
-def list_pool(connection: Connection, pool_id: UUID, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
-    query: Select[Any] = (
-        select(
-            *(TABLE.c[name] for name in ("id", "name", "province", "city", "industry", "source", "is_key")),
-            TABLE.c.held_since.label("pooled_since"),
-            Ownership.reason,
-        )
-        .join(Ownership, (Ownership.customer_id == TABLE.c.id) & (Ownership.number == TABLE.c.holding))
-        .where(TABLE.c.pool_id == pool_id)
-    )
-    query = query.where(TABLE.c.id < after) if after else query
-    return connection.execute(query.order_by(TABLE.c.id.desc()).limit(limit)).all()
+# --- attempts
 
 
 def list_attempts(

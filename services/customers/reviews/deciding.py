@@ -13,13 +13,17 @@ from services.contracts.collision import Hit
 from services.contracts.errors import AlreadyDecided, EntryCollides, InvalidRequest, NotWaiting, OthersCameNear, OwnEntry
 from services.contracts.permissions import HOLDERS, Scope
 from services.contracts.reviews import DecideReview, ReviewedEntry, WithdrawEntry
-from services.customers import domain, entry, filing, matching, queries, review_items, review_queries
+from services.customers.check import checking, filing, matching
+from services.customers.check.onfile import filed_subject
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import REASONS, Viewpoint, hit, judge, place_of, ref_of
-from services.customers.editing import filed_subject
+from services.customers.holding import domain
+from services.customers.holding.ownership import in_pool, place, pool_of, with_person
 from services.customers.models import Customer, Pool, ReviewItem
-from services.customers.ownership import in_pool, place, pool_of, with_person
+from services.customers.registry import entry, queries
+from services.customers.reviews import items as review_items
+from services.customers.reviews import queries as review_queries
 from services.directory.models import Person
 from services.plumbing.call import Call
 from services.plumbing.work import Work
@@ -118,8 +122,8 @@ def find_different(work: Work, call: Call, command: DecideReview, judged: Judged
         scope=Scope.AGENCY,
     )
     near = review_items.near_of(judged.matches)
-    refuse_collisions(judged.matches, person, entry.viewpoint_of(call))
-    refuse_unseen(judged.matches, {ref_of(each) for each in item.seen} | set(command.seen), entry.viewpoint_of(call))
+    refuse_collisions(judged.matches, person, checking.viewpoint_of(call))
+    refuse_unseen(judged.matches, {ref_of(each) for each in item.seen} | set(command.seen), checking.viewpoint_of(call))
     customer = entry.create(work, call, fields_of(item), judged.subject, with_person(person), by=person.id)
     item.customer_id = customer.id
     item.seen = [*dict.fromkeys([*item.seen, *near])]

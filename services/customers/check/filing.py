@@ -9,12 +9,14 @@ from pydantic_core import to_json
 from sqlalchemy import Connection, delete, text
 from sqlalchemy.orm import Session
 
+from services.contracts.customers import CustomerFields
 from services.customers.collision import near_keys
 from services.customers.collision.keys import grams
 from services.customers.collision.names import VERSION, normalise
 from services.customers.collision.parts import pack
 from services.customers.collision.subject import Subject, names_of
-from services.customers.models import CollisionKey, Customer, CustomerName
+from services.customers.models import BoundEntry, CollisionKey, Customer, CustomerName
+from services.plumbing.call import Call
 
 
 class Named(NamedTuple):
@@ -24,6 +26,19 @@ class Named(NamedTuple):
     kind: str
     province: str | None
     city: str | None
+
+
+def names_in(fields: CustomerFields | BoundEntry) -> list[str]:
+    return [fields.name, *fields.aliases]
+
+
+def kinds_of(name: str, aliases: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, "licence"), *((alias, "alias") for alias in dict.fromkeys(aliases) if alias != name)]
+
+
+def placed_names(names: Sequence[tuple[str, str]], placed: Any) -> list[Named]:
+    """Names with their kind, in the place of what they were typed with."""
+    return [Named(name, kind, placed.province, placed.city) for name, kind in names]
 
 
 FILE = text(
@@ -125,6 +140,13 @@ class Versions:
     def known(self) -> int | None:
         """As it was looked up last, unless that is too long ago."""
         return self._oldest if time.monotonic() < self._until else None
+
+    def of(self, call: Call) -> int:
+        """Before a transaction."""
+        if known := self.known:
+            return known
+        with call.reading_rows() as connection:
+            return self.look(connection)
 
     def look(self, connection: Session | Connection) -> int:
         self._oldest = connection.scalar(OLDEST) or VERSION

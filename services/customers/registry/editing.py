@@ -10,11 +10,15 @@ from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.errors import CustomerCollides, VersionConflict
-from services.customers import filing, matching, onfile, queries, review_items
+from services.customers.check import filing, matching, onfile
+from services.customers.check.checking import viewpoint_of
+from services.customers.check.filing import kinds_of
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import hit
-from services.customers.entry import kinds_of, refuse_unreadable, viewpoint_of
 from services.customers.models import Customer
+from services.customers.registry import queries
+from services.customers.registry.entry import refuse_unreadable
+from services.customers.reviews import items as review_items
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
@@ -70,8 +74,3 @@ def change(session: Session, customer: Customer, command: contract.UpdateCustome
     customer.version += 1
     if refiling:
         filing.file_anew(session, customer, refiling.names, refiling.subject)
-
-
-def filed_subject(session: Session, customer: Customer) -> Subject:
-    """By what a customer that is there already is compared."""
-    return onfile.load(session, [customer])[0].subject(filing.versions.oldest(session))

@@ -1,17 +1,29 @@
 """The collision check by itself, before anything is entered: what each searched field finds, and what an entry would come to."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.contracts.collision import CheckCollision, CollisionCheck, CollisionSuggestions, FieldHits, SuggestCollisions
+from services.contracts.collision import (
+    CheckCollision,
+    CollisionCheck,
+    CollisionSuggestions,
+    FieldHits,
+    Hit,
+    SuggestCollisions,
+    Verdict,
+)
 from services.contracts.errors import InvalidRequest
-from services.customers import entry, filing, matching
-from services.customers.collision.evidence import Match
+from services.customers.check import filing, matching
+from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import fragment_of
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Viewpoint, judge, parts_of
+from services.customers.collision.verdict import Viewpoint, hit, judge, parts_of
+from services.directory.queries import names_of_role
+from services.plumbing.call import Call
 
 FIELDS = ("name", "phone", "fax", "credit_code", "website", "email")
 TYPED = (*FIELDS, "contact_person")
@@ -34,8 +46,8 @@ def check(connection: Connection, query: CheckCollision, viewpoint: Viewpoint) -
     verdict = judge(list(matches.values()), viewpoint)
     return CollisionCheck(
         fields=fields,
-        hits=list(entry.shown(list(matches.values()), viewpoint)),
-        verdict=entry.with_administrators(connection, verdict, viewpoint),
+        hits=list(shown(list(matches.values()), viewpoint)),
+        verdict=with_administrators(connection, verdict, viewpoint),
         name_parts=parts_of(subject.names[0]) if subject.names else None,
     )
 
@@ -83,3 +95,19 @@ def searched_already(query: SuggestCollisions) -> CheckCollision | None:
 
 def count(matches: dict[UUID, Match], field: str) -> int:
     return sum(field in found.fields for found in matches.values())
+
+
+def viewpoint_of(call: Call) -> Viewpoint:
+    return Viewpoint(call.user_id, call.caller.agency_id, may_claim=call.caller.may("customer:claim"))
+
+
+def with_administrators(session: Any, verdict: Verdict, viewpoint: Viewpoint) -> Verdict:
+    """Whom to ask for what lies in the agency pool is who administers it."""
+    if verdict.reason != "in_agency_pool":
+        return verdict
+    return verdict.model_copy(update={"ask": tuple(names_of_role(session, viewpoint.agency_id, "agency_admin"))})
+
+
+def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[Hit, ...]:
+    """The most telling first."""
+    return tuple(hit(found, viewpoint) for found in telling(matches)[: matching.SHOWN])

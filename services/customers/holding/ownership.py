@@ -184,6 +184,10 @@ class Receivers:
         self._ready.add(person_id)
 
 
+receivers = Receivers()
+"""Of the process, as nameko makes an object for each request."""
+
+
 # --- pools
 
 NAMES: dict[PoolKind, str] = {"public": "公海", "agency": "代理商管理员库", "telesales": "电销库", "industry": "行业库"}

@@ -19,7 +19,7 @@ from services.contracts import collision_rules as contract
 from services.contracts.collision import CollisionRules
 from services.contracts.collision_rules import Outcome
 from services.contracts.errors import ServiceUnavailable
-from services.customers import criteria, filing, matching, onfile, sampling
+from services.customers.check import criteria, filing, matching, onfile, sampling
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import Viewpoint, judge

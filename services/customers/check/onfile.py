@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.customers import filing
+from services.customers.check import filing
+from services.customers.check.filing import kinds_of, names_in
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.entry import kinds_of, names_in
 from services.customers.models import BoundEntry, Customer, CustomerName
 
 COMPARED_BY = ("phone", "fax", "province", "city", "credit_code", "website", "email", "contact_person")
@@ -59,3 +59,8 @@ def load(session: Session, customers: Sequence[Customer]) -> list[OnFile]:
     for entry in session.scalars(select(BoundEntry).where(BoundEntry.customer_id.in_(ids)).order_by(BoundEntry.id)):
         bound[entry.customer_id].append(entry)
     return [OnFile(each, names[each.id] or kinds_of(each.name, ()), bound[each.id]) for each in customers]
+
+
+def filed_subject(session: Session, customer: Customer) -> Subject:
+    """By what a customer that is there already is compared."""
+    return load(session, [customer])[0].subject(filing.versions.oldest(session))

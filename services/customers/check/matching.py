@@ -10,7 +10,7 @@ from sqlalchemy import Connection, CursorResult, Row, text
 from sqlalchemy.orm import Session
 
 from services.contracts.collision import CollisionRules
-from services.customers import criteria
+from services.customers.check import criteria
 from services.customers.collision.evidence import Evidence, Known, Match, match
 from services.customers.collision.forms import split_branch, strip_form
 from services.customers.collision.keys import fragment_of, grams

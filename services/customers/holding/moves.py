@@ -8,13 +8,15 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, NotHeld, NotInPool, OutOfScope
 from services.contracts.permissions import Scope
-from services.customers import domain, matching, queries
+from services.customers.check import matching
+from services.customers.check.checking import viewpoint_of
+from services.customers.check.onfile import filed_subject
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import Viewpoint, judge, place_of
-from services.customers.editing import filed_subject
-from services.customers.entry import viewpoint_of
+from services.customers.holding import domain
+from services.customers.holding.ownership import in_pool, place, pool_of, with_person
 from services.customers.models import Customer, Pool
-from services.customers.ownership import in_pool, place, pool_of, with_person
+from services.customers.registry import queries
 from services.directory.models import Person
 from services.directory.scopes import has_within
 from services.directory.service import known_person

@@ -14,11 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from services.contracts.reviews import MOVE_RACE_CURSOR, OPEN_RACED_REVIEW, MoveRaceCursor, OpenRacedReview
-from services.customers import matching, queries, review_items
+from services.customers.check import matching
+from services.customers.check.onfile import filed_subject
 from services.customers.collision.evidence import Match
 from services.customers.collision.subject import Subject
-from services.customers.editing import filed_subject
 from services.customers.models import Customer
+from services.customers.registry import queries
+from services.customers.reviews import items as review_items
 from services.plumbing.chores import Chore
 from services.plumbing.work import Work
 

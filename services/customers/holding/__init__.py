@@ -1,0 +1,1 @@
+"""Who holds what: changes of hands, the stock, the history of ownership."""

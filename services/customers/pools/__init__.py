@@ -1,0 +1,1 @@
+"""Pools, where customers lie whom nobody holds."""

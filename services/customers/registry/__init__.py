@@ -1,0 +1,1 @@
+"""The record of a customer: entering, changing, finding it."""

@@ -1,0 +1,1 @@
+"""Entries that came near others, for a person to judge."""
