@@ -118,6 +118,12 @@ class VersionConflict(QudaoError):
     status = 412
 
 
+class FieldKindIsKept(QudaoError):
+    """The kind of a custom field stays: customers have values of it. Make another field."""
+
+    status = 409
+
+
 class InvalidCursor(QudaoError):
     """The cursor is not one that we gave."""
 

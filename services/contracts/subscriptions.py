@@ -2,6 +2,7 @@
 
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
+from services.contracts.catalogue import CustomFieldSet, DictionaryEntrySet
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
@@ -20,6 +21,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerMoved,
         EntryAttempted,
         CollisionRulesSet,
+        DictionaryEntrySet,
+        CustomFieldSet,
         ReviewOpened,
         ReviewDecided,
         ContactNoteWritten,

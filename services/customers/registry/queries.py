@@ -17,11 +17,9 @@ from sqlalchemy import (
     null,
     select,
     type_coerce,
-    union_all,
 )
 from sqlalchemy.orm import Session
 
-from services.contracts.customers import CustomerFilter
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
@@ -100,10 +98,10 @@ def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[An
 
 # --- lists
 
-COLUMNS = tuple(
-    TABLE.c[name]
-    for name in ("id", "name", "province", "city", "industry", "is_key", "owner_id", "pool_id", "held_since", "entered_at")
-)
+OF_LINE = (
+    "id", "name", "province", "city", "industry", "is_key", "category", "tags", "owner_id", "pool_id", "held_since", "entered_at",
+)  # fmt: skip
+COLUMNS = tuple(TABLE.c[name] for name in OF_LINE)
 LINES: Select[Any] = select(*COLUMNS, OWNER_NAME, type_coerce(null(), Uuid).label("bound_to"))
 BOUND = (
     select(
@@ -113,6 +111,8 @@ BOUND = (
         BoundEntry.city,
         BoundEntry.industry,
         TABLE.c.is_key,
+        TABLE.c.category,
+        TABLE.c.tags,
         TABLE.c.owner_id,
         TABLE.c.pool_id,
         TABLE.c.held_since,
@@ -123,37 +123,6 @@ BOUND = (
     .join_from(BoundEntry, TABLE, TABLE.c.id == BoundEntry.customer_id)
     .where(BoundEntry.entered_by == TABLE.c.owner_id)
 )
-
-
-def lines(scope: Scope, caller: Caller, wanted: CustomerFilter) -> Select[Any]:
-    """The customers that are asked for, within the caller's reach."""
-    reach = Scope.OWN if wanted.of in ("mine", "all") else scope
-    seen = visible(reach, caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
-    conditions: list[ColumnElement[bool]] = [seen]
-    if wanted.owner_id is not None:
-        conditions.append(TABLE.c.owner_id == wanted.owner_id)
-    if wanted.is_key is not None:
-        conditions.append(TABLE.c.is_key.is_(wanted.is_key))
-    if wanted.of == "all":
-        both = union_all(LINES.where(*conditions), BOUND.where(*conditions)).subquery("both")
-        return select(both)
-    return select(LINES.where(*conditions).subquery("those"))
-
-
-def list_customers(
-    connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter, after: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
-    """The newest first: ids are in the order of entry."""
-    query = lines(scope, caller, wanted)
-    own_id = query.selected_columns["id"]
-    if after:
-        query = query.where(own_id < after)
-    return connection.execute(query.order_by(own_id.desc()).limit(limit)).all()
-
-
-def count_customers(connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter) -> int:
-    query = lines(scope, caller, wanted).subquery("counted")
-    return connection.execute(select(func.count()).select_from(query)).scalar_one()
 
 
 def line_of(session: Session, customer: Customer) -> Row[Any]:
