@@ -70,7 +70,7 @@ def facets_of(values: Mapping[str, Any]) -> Iterator[str]:
     """Of each value that is filtered by; of a list of values each."""
     for name, value in values.items():
         for each in value if isinstance(value, list | tuple) else [value]:
-            if each is not None and each is not False:
+            if each is not None:
                 yield f"={name}:{facet_value(each)}"
 
 

@@ -78,7 +78,7 @@ def facets(customer: Customer) -> dict[str, Any]:
         "category": customer.category,
         "tag": customer.tags,
         "criterion": customer.key_criteria,
-        "key": customer.is_key,
+        "key": customer.is_key or None,
         "at": places_of(customer.division),
         **{f"custom.{key}": value for key, value in customer.custom.items()},
     }
