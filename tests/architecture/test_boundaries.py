@@ -74,18 +74,6 @@ def test_the_gateway_has_neither_database_nor_services() -> None:
 OF_VALUES = {
     "collections", "dataclasses", "datetime", "hashlib", "math", "re", "services", "typing", "unicodedata", "uuid", "zoneinfo",
 }  # fmt: skip
-    "collections",
-    "dataclasses",
-    "datetime",
-    "hashlib",
-    "math",
-    "re",
-    "services",
-    "typing",
-    "unicodedata",
-    "uuid",
-    "zoneinfo",
-}
 OF_COLLISION = {"functools", "itertools", "pathlib", "rapidfuzz"}
 """It reads its own tables besides; rapidfuzz is edit distance, text in and figure out."""
 

@@ -66,6 +66,7 @@ class Order:
         return [TABLE.c.held_since, TABLE.c.id] if self.is_by_holding else [TABLE.c.id]
 
     def key_of(self, row: Any) -> Key:
+        """Where a customer stands in the list, whether it is in it or not."""
         return (row.held_since, row.id) if self.is_by_holding else (row.id,)
 
     def sorted(self, query: Select[Any], columns: Sequence[ColumnElement[Any]] | None = None) -> Select[Any]:
@@ -123,9 +124,9 @@ class Question:
         if wanted.is_key is not None:
             found.append(TABLE.c.is_key.is_(wanted.is_key))
         if wanted.criterion:
-            found.append(TABLE.c.key_criteria.contains([wanted.criterion]))
+            found.append(holds(TABLE.c.key_criteria, [wanted.criterion]))
         if wanted.tag:
-            found.append(TABLE.c.tags.contains(list(wanted.tag)))
+            found.append(holds(TABLE.c.tags, wanted.tag))
         if wanted.division:
             found.append(func.starts_with(TABLE.c.division, meaning_part(wanted.division)))
         for column, since, until in (
@@ -168,6 +169,10 @@ class Question:
         words = [sorted(domain.pairs_of(kind, word)) for kind, word in self.searched.words] if self.searched else [[]]
         sets = [literal(each, ARRAY(Text)) for each in [*words, NONE, NONE, NONE][:4]]
         return TABLE.c.id.in_(select(func.find_searched(literal(tokens, ARRAY(Text)), *sets)))
+
+
+def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    return column.op("@>", is_comparison=True)(literal(list(values), ARRAY(Text)))
 
 
 def meaning_part(division: str) -> str:
@@ -216,10 +221,9 @@ def list_customers(connection: Connection, question: Question, order: Order, aft
         return rows
     if (found := question.by_tokens()) is not None:
         conditions.append(found)
-    keys = {f"key_{at}": column for at, column in enumerate(order.columns)}
-    those = LINES.add_columns(*(column.label(name) for name, column in keys.items())).where(*conditions)
-    whole = those.cte("those").prefix_with("MATERIALIZED", dialect="postgresql")
-    return connection.execute(order.sorted(select(whole), [whole.c[name] for name in keys]).limit(limit)).all()
+    whole = select(*order.columns).where(*conditions).cte("whole").prefix_with("MATERIALIZED", dialect="postgresql")
+    top = order.sorted(select(whole.c.id), [whole.c[column.name] for column in order.columns]).limit(limit).subquery("top")
+    return connection.execute(order.sorted(LINES.where(TABLE.c.id.in_(select(top.c.id))))).all()
 
 
 def _among_the_first(question: Question, order: Order, after: Key | None, limit: int) -> Select[Any]:
@@ -253,9 +257,3 @@ def count_customers(connection: Connection, question: Question) -> int:
         each = union_all(each, select(BOUND.where(*conditions).subquery("bound").c.id))  # type: ignore[assignment]
     counted = each.limit(MOST_COUNTED + 1).subquery("counted")
     return connection.execute(select(func.count()).select_from(counted)).scalar_one()
-
-
-def key_of(connection: Connection, order: Order, customer_id: UUID) -> Key | None:
-    """Where a customer stands in such a list; None where it is hidden or missing."""
-    row = connection.execute(select(TABLE.c.id, TABLE.c.held_since).where(TABLE.c.id == customer_id)).one_or_none()
-    return order.key_of(row) if row else None

@@ -5,7 +5,7 @@ from datetime import datetime
 from services.contracts import search as contract
 from services.contracts.base import Nothing, Page
 from services.contracts.customers import CustomerLine
-from services.contracts.errors import NotFound
+from services.customers.registry import queries as registry
 from services.customers.registry.views import line
 from services.customers.search import indexing, queries, views
 from services.plumbing import paging
@@ -37,9 +37,10 @@ class SearchService:
     def find_neighbours(self, query: contract.FindNeighbours, call: Call) -> contract.Neighbours:
         question, order = queries.Question(call.scope, call.caller, query), queries.order_of(query.sort)
         with call.reading_rows() as connection:
-            place = queries.key_of(connection, order, query.customer_id)
-            if place is None:
-                raise NotFound()
+            customer = registry.find_customer(connection, query.customer_id, call.scope, call.caller)
+            if customer is None:
+                raise registry.missing(connection, query.customer_id)
+            place = order.key_of(customer)
             before, after = (
                 queries.list_customers(connection, question, towards, place, 1) for towards in (order.reversed(), order)
             )
