@@ -143,25 +143,27 @@ CREATE TABLE customer_search (
     customer_id uuid PRIMARY KEY,
     agency_id   uuid NOT NULL,
     words       text NOT NULL,
+    digits      text NOT NULL,
     tokens      text[] NOT NULL,
     CONSTRAINT customer_search_customer_fkey FOREIGN KEY (customer_id, agency_id) REFERENCES customer (id, agency_id) ON UPDATE CASCADE
 );
 CREATE INDEX customer_search_tokens ON customer_search USING gin (tokens);
 COMMENT ON TABLE customer_search IS 'What customers are searched and filtered by, made of the rows that know it; see services/customers/search/domain.py.';
-COMMENT ON COLUMN customer_search.words IS 'Names, their initials, people and digits, each in a line of its own: what a search must stand in.';
+COMMENT ON COLUMN customer_search.words IS 'Names and people with their initials, codes, each in a line of its own: what a search must stand in.';
+COMMENT ON COLUMN customer_search.digits IS 'As words, of phones and faxes: who sees them in part only must know them whole to find by them.';
 COMMENT ON COLUMN customer_search.tokens IS 'Pairs of neighbouring characters of these, and the values of what is filtered by.';
 
-CREATE FUNCTION find_searched(all_of text[], one text[], two text[], three text[], four text[]) RETURNS SETOF uuid
+CREATE FUNCTION find_searched(all_of text[], of_words text[], of_digits text[]) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
     RETURN QUERY SELECT s.customer_id FROM customer_search AS s
-    WHERE s.tokens @> all_of AND (s.tokens @> one OR s.tokens @> two OR s.tokens @> three OR s.tokens @> four)
+    WHERE s.tokens @> all_of AND (s.tokens @> of_words OR s.tokens @> of_digits)
         AND ((SELECT current_setting('qudao.agency')) = '*'
              OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
 END $$;
 COMMENT ON FUNCTION find_searched IS
-    'Customers of the agency that is set which have all of these tokens, and all of one of the four sets. For whom the wall holds, an
+    'Customers of the agency that is set which have all of these tokens, and all those of a word or of a number. For whom the wall holds, an
     index by array is of no use, as the wall is asked first; so this passes it and asks itself.';
 
 CREATE TABLE saved_view (

@@ -1,11 +1,12 @@
 """By what customers are searched: the words that a search may be part of, and their tokens, by which an index finds them.
 
-A token is a pair of neighbouring characters of a word, with the kind of the word, or the value of something that is filtered by.
-So any part of two characters or more is found, and where a part has more, only those that have all of its pairs are looked at.
+A token is a pair of neighbouring characters of a word, or the value of something that is filtered by. So any part of two
+characters or more is found, and where a part has more, only those that have all of its pairs are looked at. Numbers are apart
+from the words: who may read a part of one only must not search it figure by figure.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from services.customers.collision.sounds import sound_of
@@ -19,10 +20,10 @@ WHOLE_NUMBER = 7
 """Digits from which on a number counts as known to who searches it; a part of one is searched in one's own customers only."""
 LONGEST = 60
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
-NAME, INITIALS, PERSON, DIGITS = "n", "i", "p", "d"
+WORD, DIGITS, FACET = "w", "d", "="
 
 
-class Words(NamedTuple):
+class Known(NamedTuple):
     """What is known of a customer, as it is searched. `numbers` are phones and faxes as they were typed."""
 
     names: Sequence[str]
@@ -31,16 +32,19 @@ class Words(NamedTuple):
     codes: Sequence[str] = ()
 
 
-def words_of(known: Words) -> list[str]:
-    """Each with its kind before it, so that 王 is not found in a name."""
-    names = list(dict.fromkeys(filter(None, map(compact, known.names))))
-    people = list(dict.fromkeys(filter(None, map(compact, known.people))))
-    words = [f"{NAME}:{name}" for name in names]
-    words += [f"{INITIALS}:{initials_of(text)}" for text in (*names, *people)]
-    words += [f"{PERSON}:{person}" for person in people]
-    words += [f"{DIGITS}:{digits}" for digits in dict.fromkeys(map(digits_of, known.numbers)) if len(digits) >= SHORTEST_NUMBER]
-    words += [f"{NAME}:{compact(code)}" for code in known.codes]
-    return words
+class Words(NamedTuple):
+    """What a search may be part of."""
+
+    words: list[str]
+    digits: list[str]
+
+
+def words_of(known: Known) -> Words:
+    """Names and people, each with its initials; codes. Numbers by their figures."""
+    named = list(dict.fromkeys(filter(None, map(compact, (*known.names, *known.people)))))
+    words = [*named, *map(initials_of, named), *map(compact, known.codes)]
+    digits = [digits for digits in map(digits_of, known.numbers) if len(digits) >= SHORTEST_NUMBER]
+    return Words(list(dict.fromkeys(words)), list(dict.fromkeys(digits)))
 
 
 def initials_of(plain: str) -> str:
@@ -57,12 +61,14 @@ def digits_of(number: str) -> str:
     return "".join(character for character in compact(number) if character in "0123456789")
 
 
-def tokens_of(words: Iterable[str], facets: Mapping[str, Any]) -> list[str]:
-    found = {token for word in words for token in pairs_of(*word.split(":", 1))}
+def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[str]:
+    found = {
+        token for kind, those in ((WORD, words.words), (DIGITS, words.digits)) for each in those for token in pairs(kind, each)
+    }
     return sorted(found.union(facets_of(facets)))
 
 
-def pairs_of(kind: str, word: str) -> set[str]:
+def pairs(kind: str, word: str) -> set[str]:
     return {f"{kind}{word[at : at + 2]}" for at in range(len(word) - 1)}
 
 
@@ -71,7 +77,7 @@ def facets_of(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         for each in value if isinstance(value, list | tuple) else [value]:
             if each is not None:
-                yield f"={name}:{facet_value(each)}"
+                yield f"{FACET}{name}:{facet_value(each)}"
 
 
 def facet_value(value: Any) -> str:
@@ -87,13 +93,17 @@ def number_of(text: str) -> float | None:
 
 
 class Searched(NamedTuple):
-    """A search as it is looked up: in one of these words each (any of them), by these tokens of each.
+    """A search as it is looked up: `word` in the words, `digits` in the numbers.
 
     `is_part_of_number`: it may stand for a number that who searches does not know whole.
     """
 
-    words: tuple[tuple[str, str], ...]
-    is_part_of_number: bool
+    word: str
+    digits: str | None
+
+    @property
+    def is_part_of_number(self) -> bool:
+        return self.digits is not None and len(self.digits) < WHOLE_NUMBER
 
 
 def searched(text: str) -> Searched | None:
@@ -101,11 +111,5 @@ def searched(text: str) -> Searched | None:
     plain = compact(text)[:LONGEST]
     if len(plain) < SHORTEST:
         return None
-    kinds = [(NAME, plain), (PERSON, plain)]
     digits = digits_of(text)
-    is_number = digits == plain and len(digits) >= SHORTEST_NUMBER
-    if is_number:
-        kinds.append((DIGITS, digits))
-    if plain.isascii():
-        kinds.append((INITIALS, plain))
-    return Searched(tuple(kinds), is_number and len(digits) < WHOLE_NUMBER)
+    return Searched(plain, digits if digits == plain and len(digits) >= SHORTEST_NUMBER else None)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.customers.collision.divisions import is_division, region_of
 from services.customers.models import BoundEntry, Contact, Customer, CustomerName
 from services.customers.search import domain
-from services.customers.search.domain import Words, tokens_of, words_of
+from services.customers.search.domain import Known, tokens_of, words_of
 from services.plumbing.chores import Chore
 
 AT_ONCE = 200
@@ -20,18 +20,18 @@ BETWEEN = "\n"
 
 WRITE = text(
     """
-    INSERT INTO customer_search AS old (customer_id, agency_id, words, tokens)
-    SELECT customer_id, agency_id, words, tokens FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS r(customer_id uuid, agency_id uuid, words text, tokens text[])
-    ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words, tokens = excluded.tokens
-        WHERE (old.words, old.tokens) IS DISTINCT FROM (excluded.words, excluded.tokens)
+    INSERT INTO customer_search AS old (customer_id, agency_id, words, digits, tokens)
+    SELECT customer_id, agency_id, words, digits, tokens FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r(customer_id uuid, agency_id uuid, words text, digits text, tokens text[])
+    ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words, digits = excluded.digits, tokens = excluded.tokens
+        WHERE (old.words, old.digits, old.tokens) IS DISTINCT FROM (excluded.words, excluded.digits, excluded.tokens)
     """
 )
 
 
 def index_new(session: Session, made: Iterable[tuple[Customer, Sequence[str]]]) -> None:
     """Customers that this transaction has just made, with their names: nothing else is known of them yet."""
-    write(session, [row_of(customer, Words(names, *own_words(customer))) for customer, names in made])
+    write(session, [row_of(customer, Known(names, *own_words(customer))) for customer, names in made])
 
 
 def index(session: Session, customers: Sequence[Customer]) -> None:
@@ -53,8 +53,8 @@ def index(session: Session, customers: Sequence[Customer]) -> None:
     for each in customers:
         own_people, own_numbers, codes = own_words(each)
         more_people, more_numbers = filter(None, people[each.id]), filter(None, numbers[each.id])
-        words = Words([each.name, *sorted(names[each.id])], [*own_people, *more_people], [*own_numbers, *more_numbers], codes)
-        rows.append(row_of(each, words))
+        known = Known([each.name, *sorted(names[each.id])], [*own_people, *more_people], [*own_numbers, *more_numbers], codes)
+        rows.append(row_of(each, known))
     write(session, rows)
 
 
@@ -64,10 +64,11 @@ def own_words(customer: Customer) -> tuple[list[str], list[str], list[str]]:
     return [*filter(None, people)], [*filter(None, numbers)], [*filter(None, codes)]
 
 
-def row_of(customer: Customer, known: Words) -> dict[str, Any]:
+def row_of(customer: Customer, known: Known) -> dict[str, Any]:
     words = words_of(known)
     tokens = tokens_of(words, facets(customer))
-    return {"customer_id": customer.id, "agency_id": customer.agency_id, "words": BETWEEN.join(words), "tokens": tokens}
+    texts = {name: BETWEEN.join(those) for name, those in words._asdict().items()}
+    return {"customer_id": customer.id, "agency_id": customer.agency_id, "tokens": tokens, **texts}
 
 
 def facets(customer: Customer) -> dict[str, Any]:

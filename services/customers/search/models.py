@@ -20,6 +20,7 @@ class CustomerSearch(Base):
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
     words: Mapped[str]
+    digits: Mapped[str]
     tokens: Mapped[list[str]]
 
 

@@ -5,7 +5,6 @@ list's own order, without looking further. What is rarer than that is found by i
 order: a set that is small, because it is rare.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,12 +141,10 @@ class Question:
 
     def _stands_in_words(self, searched: domain.Searched) -> ColumnElement[bool]:
         """A part of a number that one does not know whole is looked for in one's own customers: it would give away the rest."""
-        words = CustomerSearch.words
-        others = [(kind, word) for kind, word in searched.words if kind != domain.DIGITS or not searched.is_part_of_number]
-        stands = words.regexp_match(pattern_of(others))
-        if searched.is_part_of_number:
-            digits = [(kind, word) for kind, word in searched.words if kind == domain.DIGITS]
-            stands = or_(stands, and_(TABLE.c.owner_id == self.caller.user_id, words.regexp_match(pattern_of(digits))))
+        stands = CustomerSearch.words.contains(searched.word)
+        if searched.digits:
+            is_own = TABLE.c.owner_id == self.caller.user_id if searched.is_part_of_number else true()
+            stands = or_(stands, and_(is_own, CustomerSearch.digits.contains(searched.digits)))
         return select(CustomerSearch.customer_id).where(CustomerSearch.customer_id == TABLE.c.id, stands).exists()
 
     def tokens(self) -> list[str]:
@@ -166,9 +163,9 @@ class Question:
         tokens = self.tokens()
         if not tokens and not self.searched:
             return None
-        words = [sorted(domain.pairs_of(kind, word)) for kind, word in self.searched.words] if self.searched else [[]]
-        sets = [literal(each, ARRAY(Text)) for each in [*words, NONE, NONE, NONE][:4]]
-        return TABLE.c.id.in_(select(func.find_searched(literal(tokens, ARRAY(Text)), *sets)))
+        word, digits = (self.searched.word, self.searched.digits) if self.searched else ("", None)
+        sets = (tokens, domain.pairs(domain.WORD, word), domain.pairs(domain.DIGITS, digits) if digits else NONE)
+        return TABLE.c.id.in_(select(func.find_searched(*(literal(sorted(each), ARRAY(Text)) for each in sets))))
 
 
 def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
@@ -178,11 +175,6 @@ def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bo
 def meaning_part(division: str) -> str:
     """What all codes in a division begin with."""
     return division[:2] if division.endswith("0000") else division[:4] if division.endswith("00") else division
-
-
-def pattern_of(words: Sequence[tuple[str, str]]) -> str:
-    """Letters and digits only, so nothing in it means anything else."""
-    return "|".join(f"(^|\n){kind}:[^\n]*{re.escape(word)}" for kind, word in words)
 
 
 def read(condition: str) -> tuple[str, str, str]:
