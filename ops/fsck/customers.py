@@ -73,6 +73,23 @@ FILED = """
     WHERE normaliser = 0 OR NOT is_named OR NOT is_keyed OR NOT is_apart
 """
 
+SEARCHED = """
+    SELECT id, CASE WHEN tokens IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN searchable < 1 THEN 'not searchable yet' WHEN tokens IS NULL THEN 'nothing to search it by'
+                ELSE 'searched by other values than it has' END
+    FROM customer LEFT JOIN customer_search ON customer_id = id
+    WHERE (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
+      AND (searchable < 1 OR tokens IS NULL OR customer_search.agency_id <> customer.agency_id
+           OR NOT tokens @> ARRAY['=category:' || category, '=source:' || source]
+           OR (is_key AND NOT tokens @> ARRAY['=key:true']))
+"""
+
+CHANGES = """
+    SELECT customer_id, 'wrong', concat('version ', change.version, ' was changed, and it is in version ', customer.version)
+    FROM customer_change AS change JOIN customer ON customer.id = customer_id
+    WHERE change.version > customer.version OR change.version < 2
+"""
+
 POOLS = """
     SELECT agency.id, 'missing', concat('it has no pool ', kind)
     FROM agency, unnest(ARRAY['public', 'agency'] || CASE WHEN is_headquarters THEN ARRAY['telesales', 'industry'] END) AS kind
@@ -121,6 +138,8 @@ def invariants() -> Iterator[Invariant]:
     yield of("entered once", "customer", "customer", ENTERED)
     yield Invariant("customers", "as told", told("customer", CustomerEntered, CustomerUpdated, CustomerMoved))
     yield of("filed", "customer", "customer", FILED, is_patient=True)
+    yield of("searched", "customer", "customer", SEARCHED, is_patient=True)
+    yield of("changes", "customer", "customer_change", CHANGES)
     yield of("reviews", "review", "review_item", REVIEWS)
     yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)
