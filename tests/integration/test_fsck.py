@@ -401,6 +401,27 @@ CASES = [
     ),
     case(
         "customers",
+        "DELETE FROM customer_search WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"searched"},
+    ),
+    case(
+        "customers",
+        "UPDATE customer SET category = 'vip' WHERE id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"searched"},
+    ),
+    case(
+        "customers",
+        "UPDATE customer_change SET version = 9 WHERE customer_id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"changes"},
+    ),
+    case(
+        "customers",
         "DELETE FROM pool WHERE agency_id = '{headquarters}' AND kind = 'industry'",
         kind="missing",
         of="agency {headquarters}",
