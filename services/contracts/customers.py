@@ -28,8 +28,9 @@ Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
 PoolKind = Literal["public", "agency", "telesales", "industry"]
 Source = Literal["own", "web", "telesales", "exhibition", "referral", "advertising", "other"]
 """How we came to know of it; `web` is a web-registered member (网上注册会员), with a deadline for the first contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule."""
+Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back", "dispute"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule. `dispute`: it
+was awarded to who had been refused."""
 ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "chose_competitor", "wrong_territory", "other"]
 
 
@@ -326,6 +327,9 @@ class EntryAttemptView(View):
     fax: ShownPhone | None
     outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
     reason: RefusalReason | None
+    disputable_until: datetime | None = Field(description="Until when it may be disputed; null for what is not disputed at all.")
+    may_be_disputed: bool = Field(description="By who made it, now: not too late, and not disputed yet.")
+    dispute_id: UUID | None = Field(description="The dispute about it, unless that was withdrawn.")
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")

@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from services.contracts.errors import VersionConflict
+from services.contracts.errors import AlreadyDisputed, VersionConflict
 from services.customers.check.service import CheckService
+from services.customers.disputes.service import DisputeService
 from services.customers.holding.service import HoldingService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
@@ -12,6 +13,12 @@ from services.directory.service import DirectoryService
 from services.plumbing.database import Constraints
 
 
-class CustomersService(CheckService, RegistryService, ReviewService, HoldingService, PoolService, DirectoryService):
+class CustomersService(
+    CheckService, RegistryService, ReviewService, DisputeService, HoldingService, PoolService, DirectoryService
+):
     name = "customers"
-    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict}
+    constraints: ClassVar[Constraints] = {
+        "collision_rules_pkey": VersionConflict,
+        "dispute_of_attempt": AlreadyDisputed,
+        "dispute_of_customer": AlreadyDisputed,
+    }
