@@ -47,7 +47,7 @@ class OpenDispute(Command):
 
     attempt_id: UUID
     claim: Words
-    evidence: Annotated[tuple[Evidence, ...], Field(min_length=1, max_length=20)]
+    evidence: Annotated[list[Evidence], Field(min_length=1, max_length=20)]
 
 
 class Reply(Command):

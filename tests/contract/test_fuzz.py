@@ -85,7 +85,21 @@ class World:
             case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
 
 
-CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES = {
+    "decision",
+    "kind",
+    "method",
+    "reason",
+    "subject",
+    "role",
+    "of",
+    "state",
+    "source",
+    "on_missed",
+    "status",
+    "day",
+    "content",
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +128,8 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
+        "attempt_id": refused_ones(team),
+        "dispute_id": disputes_of(team),
         "pool_id": [*team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
@@ -145,6 +161,22 @@ def near_ones(team: Team) -> list[str]:
         entered = team.supervisor.enter(name, confirmation={"seen": seen, "reason": "another county"})
         reviews.append(str(entered.json()["review_id"]))
     return reviews
+
+
+def refused_ones(team: Team) -> list[str]:
+    """Attempts of the rep's; some are disputed afterwards."""
+    for _ in range(6):
+        name = company()
+        team.supervisor.entered(name)
+        team.rep.enter(name)
+    return [each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["may_be_disputed"]]
+
+
+def disputes_of(team: Team) -> list[str]:
+    attempts = [each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["may_be_disputed"]]
+    evidence = [{"kind": "note", "text": "x"}]
+    bodies = [{"attempt_id": attempt, "claim": "x", "evidence": evidence} for attempt in attempts[:3]]
+    return [str(team.rep.post("/v1/disputes", body)["id"]) for body in bodies]
 
 
 class Summary:

@@ -52,7 +52,7 @@ def refused(who: Client, name: str) -> str:
     return str(next(each["id"] for each in who.pages("/v1/entry-attempts") if each["name"] == name))
 
 
-def open_(who: Client, attempt_id: str, **changes: Any) -> Any:
+def open_(who: Client, attempt_id: str, /, **changes: Any) -> Any:
     body = {"attempt_id": attempt_id, "claim": "我先谈的", "evidence": EVIDENCE} | changes
     return who.request("POST", "/v1/disputes", body)
 
@@ -64,7 +64,7 @@ def disputed(who: Client, holder: Client, **changes: Any) -> tuple[str, str]:
     return customer, str(expect(201, open_(who, refused(who, name), **changes))["id"])
 
 
-def decide(who: Client, dispute_id: str, decision: str, **more: Any) -> Any:
+def decide(who: Client, dispute_id: str, decision: str, /, **more: Any) -> Any:
     return who.request("POST", f"/v1/disputes/{dispute_id}/decision", {"decision": decision, "reason": "证据充分"} | more)
 
 
@@ -156,8 +156,8 @@ def test_what_was_not_refused_by_other_sellers_is_not_disputed(team: Team) -> No
     bound, telesales, claimable = company(), company(), company()
     team.rep.entered(bound)
     expect(200, team.rep.enter(bound))
-    of_headquarters = team.headquarters.pools(team.headquarters.admin.user["agency_id"])
-    team.headquarters.admin.post(f"/v1/pools/{of_headquarters['telesales']}/customers", {"name": telesales})
+    [library] = [pool["id"] for pool in team.headquarters.admin.pages("/v1/pools") if pool["kind"] == "telesales"]
+    team.headquarters.admin.post(f"/v1/pools/{library}/customers", {"name": telesales})
     team.pooled("public", claimable)
     attempts = {"bound": next(each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["name"] == bound)}
     attempts |= {"telesales": refused(team.rep, telesales), "claimable": refused(team.rep, claimable)}
