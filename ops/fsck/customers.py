@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ops.fsck.invariant import Invariant, by_sql
+from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
+from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 
 PLACES = """
     SELECT customer.id,
@@ -127,6 +128,30 @@ REVIEWS_AS_TOLD = """
           IS DISTINCT FROM (coalesce(told.data ->> 'state', 'open'), told.data ->> 'person_id', told.data ->> 'decided_by')
 """
 
+DISPUTES = """
+    SELECT id, CASE WHEN is_heard THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN is_heard THEN 'it was upheld, and the customer did not come to the claimant by it'
+                ELSE 'what a side has said is not there' END
+    FROM (
+        SELECT dispute.id,
+               (SELECT count(*) FROM dispute_statement WHERE dispute_id = dispute.id)
+                   = CASE WHEN answered_at IS NULL THEN 1 ELSE 2 END AS is_heard,
+               state <> 'upheld' OR EXISTS (
+                   SELECT FROM ownership AS placed
+                   WHERE (placed.customer_id, placed.number, placed.owner_id, placed.cause)
+                       = (dispute.customer_id, placed_as, claimant_id, 'dispute')) AS is_placed
+        FROM dispute
+    ) AS judged
+    WHERE NOT is_heard OR NOT is_placed
+"""
+
+AWARDED = """
+    SELECT placed.customer_id, 'missing', concat('no dispute stands behind stretch ', placed.number)
+    FROM ownership AS placed
+    WHERE cause = 'dispute' AND NOT EXISTS (
+        SELECT FROM dispute WHERE (dispute.customer_id, placed_as) = (placed.customer_id, placed.number))
+"""
+
 
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
@@ -142,4 +167,8 @@ def invariants() -> Iterator[Invariant]:
     yield of("changes", "customer", "customer_change", CHANGES)
     yield of("reviews", "review", "review_item", REVIEWS)
     yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
+    disputes = by_sql("customers", "dispute", "dispute", DISPUTES)
+    yield Invariant("customers", "disputes", each_of(disputes, by_sql("customers", "customer", "ownership", AWARDED)))
+    disputes_told = told("dispute", DisputeOpened, DisputeAnswered, DisputeDecided, DisputeWithdrawn)
+    yield Invariant("customers", "disputes as told", disputes_told)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

@@ -30,8 +30,9 @@ PoolKind = Literal["public", "agency", "telesales", "industry"]
 Source = Code
 """How we came to know of it, from the dictionary; `web` is a web-registered member (网上注册会员), with a deadline for the first
 contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule."""
+Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back", "dispute"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule. `dispute`: it
+was awarded to who had been refused."""
 ReleaseReason = Code
 Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(lambda tags: tuple(dict.fromkeys(tags)))]
 Criteria = Annotated[tuple[Code, ...], Field(max_length=10), AfterValidator(lambda codes: tuple(dict.fromkeys(codes)))]
@@ -340,6 +341,9 @@ class EntryAttemptView(View):
     fax: ShownPhone | None
     outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
     reason: RefusalReason | None
+    disputable_until: datetime | None = Field(description="Until when it may be disputed; null for what is not disputed at all.")
+    may_be_disputed: bool = Field(description="By who made it, now: not too late, and not disputed yet.")
+    dispute_id: UUID | None = Field(description="The dispute about it, unless that was withdrawn.")
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")

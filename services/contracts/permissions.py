@@ -27,6 +27,10 @@ Permission = Literal[
     "deadline:read",
     "department:create",
     "department:read",
+    "dispute:answer",
+    "dispute:decide",
+    "dispute:open",
+    "dispute:read",
     "log:read",
     "note:create",
     "note:read",
@@ -94,6 +98,8 @@ OF_SELLERS: Grants = {
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
+    "dispute:answer": Scope.OWN,
+    "dispute:open": Scope.OWN,
     "note:create": Scope.OWN,
 }
 
@@ -109,13 +115,14 @@ def watching(scope: Scope) -> Grants:
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
+        "dispute:read": scope,
         "note:read": scope,
         "review:read": scope,
     }
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"customer:transfer": scope, "review:decide": scope}
+    return {"customer:transfer": scope, "dispute:decide": scope, "review:decide": scope}
 
 
 def administering(scope: Scope) -> Grants:
@@ -139,7 +146,12 @@ ROLES: dict[str, Grants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
     "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
     "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
-    "agency_admin": {**OF_READERS, **overseeing(Scope.AGENCY), **administering(Scope.AGENCY)},
+    "agency_admin": {
+        **OF_READERS,
+        **overseeing(Scope.AGENCY),
+        **administering(Scope.AGENCY),
+        "dispute:answer": Scope.AGENCY,
+    },
     "subsystem_admin": {
         **dict.fromkeys(OF_READERS, Scope.ALL),
         **OF_EVERYBODY,

@@ -5,6 +5,7 @@ from services.contracts.base import Event
 from services.contracts.catalogue import CustomFieldSet, DictionaryEntrySet
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
@@ -25,6 +26,10 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomFieldSet,
         ReviewOpened,
         ReviewDecided,
+        DisputeOpened,
+        DisputeAnswered,
+        DisputeDecided,
+        DisputeWithdrawn,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

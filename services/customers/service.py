@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
-from services.contracts.errors import NameTaken, VersionConflict
+from services.contracts.errors import AlreadyDisputed, NameTaken, VersionConflict
 from services.customers.catalogue.service import CatalogueService
 from services.customers.check.service import CheckService
+from services.customers.disputes.service import DisputeService
 from services.customers.holding.service import HoldingService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
@@ -22,6 +23,7 @@ class CustomersService(
     ReviewService,
     HoldingService,
     PoolService,
+    DisputeService,
     DirectoryService,
 ):
     name = "customers"
@@ -30,4 +32,6 @@ class CustomersService(
         "custom_field_pkey": VersionConflict,
         "dictionary_entry_pkey": VersionConflict,
         "saved_view_name_key": NameTaken,
+        "dispute_of_attempt": AlreadyDisputed,
+        "dispute_of_customer": AlreadyDisputed,
     }

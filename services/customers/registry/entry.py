@@ -17,7 +17,7 @@ from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
 from services.customers.collision.numbers import parse
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Viewpoint, judge, ref_of
+from services.customers.collision.verdict import REASONS, Viewpoint, judge, place_of, ref_of
 from services.customers.holding.ownership import Place, in_pool, place, state_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
 from services.customers.registry import queries
@@ -99,7 +99,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
     if verdict.verdict == "needs_confirmation" and (outcome := enter_near(work, call, command, subject, matches)):
         return work.answer(outcome.model_copy(update={"hits": hits}))
     if verdict.verdict != "free":
-        return unsaved(work, call, command, matches, verdict, hits)
+        return unsaved(work, viewpoint, command, matches, verdict, hits)
     customer = create(work, call, command, subject, with_caller(call), by=call.user_id)
     return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
 
@@ -142,7 +142,7 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     of_others = any(found.effect == "same" and found.known.agency_id != pool.agency_id for found in matches)
     may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
     if verdict.verdict in ("refused", "yours") and not may_keep:
-        return unsaved(work, call, command, matches, verdict, hits)
+        return unsaved(work, viewpoint, command, matches, verdict, hits)
     to, why = in_pool(pool), command.keep_twin
     customer = create(work, call, command, subject, to, by=call.user_id, registered_at=command.registered_at, why=why)
     near, reason = review_items.near_of(matches), why or "entered into a pool"
@@ -235,7 +235,7 @@ def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> b
 
 def unsaved(
     work: Work,
-    call: Call,
+    viewpoint: Viewpoint,
     fields: contract.CustomerFields,
     matches: Sequence[Match],
     verdict: Verdict,
@@ -243,10 +243,20 @@ def unsaved(
 ) -> contract.EntryOutcome:
     """Says why nothing was saved, and keeps the attempt."""
     outcome: Any = "refused" if verdict.verdict in ("refused", "yours") else verdict.verdict
-    met = telling(matches)[0].known
-    note_attempt(work, (call.user_id, call.caller.agency_id), fields, outcome, met.id, verdict.reason)
+    met = decisive(matches, verdict, viewpoint).known
+    note_attempt(work, (viewpoint.person_id, viewpoint.agency_id), fields, outcome, met.id, verdict.reason)
     work.audit(met.id, new={"outcome": outcome, "reason": verdict.reason, "typed_name": fields.name})
     return work.answer(contract.EntryOutcome(outcome=outcome, verdict=verdict, hits=hits))
+
+
+def decisive(matches: Sequence[Match], verdict: Verdict, viewpoint: Viewpoint) -> Match:
+    """The most telling of those on which the verdict hangs: a refusal is disputed with whoever has that one."""
+    refusing = (found for found in telling(matches) if is_refusing(found, verdict, viewpoint))
+    return next(refusing, telling(matches)[0])
+
+
+def is_refusing(found: Match, verdict: Verdict, viewpoint: Viewpoint) -> bool:
+    return found.effect == "same" and REASONS.get(place_of(found.known, viewpoint)) == verdict.reason
 
 
 def note_attempt(

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     Row,
     Select,
     Table,
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
+from services.customers.disputes.models import Dispute
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
 from services.directory.models import Person
 from services.directory.scopes import by_scope, values_of, visible
@@ -132,14 +134,19 @@ def line_of(session: Session, customer: Customer) -> Row[Any]:
 
 # --- attempts
 
+DISPUTE_OF = select(Dispute.id).where(Dispute.attempt_id == EntryAttempt.id, Dispute.state != "withdrawn")
+NOW = func.clock(type_=DateTime(timezone=True))
+
 
 def list_attempts(
     connection: Connection, scope: Scope, caller: Caller, person_id: UUID | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     table = cast(Table, EntryAttempt.__table__)
     name = func.coalesce(Person.display_name, literal("")).label("person_name")
-    query = select(table, name).join_from(table, Person, Person.id == table.c.person_id, isouter=True)
-    query = query.where(visible(scope, caller, owner=table.c.person_id, agency=table.c.agency_id))
+    query = select(table, name, DISPUTE_OF.scalar_subquery().label("dispute_id"), NOW.label("now"))
+    query = query.join_from(table, Person, Person.id == table.c.person_id, isouter=True).where(
+        visible(scope, caller, owner=table.c.person_id, agency=table.c.agency_id)
+    )
     if person_id:
         query = query.where(table.c.person_id == person_id)
     if after:

@@ -10,7 +10,7 @@ from services.customers.holding.ownership import receivers, state_of
 from services.customers.models import Pool
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import changes, contacts, editing, entry, places, queries
-from services.customers.registry.views import ownership, view
+from services.customers.registry.views import attempt, ownership, view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
@@ -112,5 +112,4 @@ class RegistryService:
         after = paging.decode_id(query.cursor)
         with call.reading_rows() as connection:
             rows = queries.list_attempts(connection, call.scope, call.caller, query.person_id, after, query.limit + 1)
-        items = [contract.EntryAttemptView.model_validate(row, from_attributes=True) for row in rows]
-        return paging.page(Page[contract.EntryAttemptView], items, query.limit)
+        return paging.page(Page[contract.EntryAttemptView], [attempt(row, call) for row in rows], query.limit)
