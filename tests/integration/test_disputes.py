@@ -556,7 +556,7 @@ def test_what_lies_in_the_agency_pool_is_awarded_by_who_administers_it(team: Tea
     assert show(team.rep, dispute)["holder"]["pool_kind"] == "agency"
     assert slug(decide(team.supervisor, dispute, "upheld")) == "oversees-one-side"
 
-    # the administrator has put it there himself, so headquarters is left
+    # who has put it there himself has entered it
     assert slug(decide(team.admin, dispute, "upheld")) == "party-to-dispute"
     second = team.headquarters.person("agency_admin", team.department_id)
     expect(200, decide(second, dispute, "upheld"))
