@@ -556,7 +556,7 @@ def test_what_lies_in_the_agency_pool_is_awarded_by_who_administers_it(team: Tea
     assert show(team.rep, dispute)["holder"]["pool_kind"] == "agency"
     assert slug(decide(team.supervisor, dispute, "upheld")) == "oversees-one-side"
 
-    # the administrator has put it there himself, so headquarters is left
+    # who has put it there himself has entered it
     assert slug(decide(team.admin, dispute, "upheld")) == "party-to-dispute"
     second = team.headquarters.person("agency_admin", team.department_id)
     expect(200, decide(second, dispute, "upheld"))
@@ -717,10 +717,12 @@ def test_overdue_stands_so_in_the_lists_and_is_decided_by_the_next_level_up(stac
 
 
 def test_of_two_who_decide_the_first_wins(stack: Stack, team: Team) -> None:
-    for _ in range(4):
+    for _ in range(8):
         customer, dispute = disputed(team.rep, team.colleague)
+        for who in (team.supervisor, team.manager, team.admin, team.rep):
+            who.get("/v1/me")  # whose passport is fresh is as quick as the others
         answers = at_once(
-            lambda dispute=dispute: decide(team.supervisor, dispute, "upheld"),
+            lambda dispute=dispute: decide(team.supervisor, dispute, "dismissed"),
             lambda dispute=dispute: decide(team.manager, dispute, "dismissed"),
             lambda dispute=dispute: decide(team.admin, dispute, "upheld"),
             lambda dispute=dispute: withdraw(team.rep, dispute),
@@ -735,7 +737,6 @@ def test_of_two_who_decide_the_first_wins(stack: Stack, team: Team) -> None:
 
 @pytest.mark.parametrize("what", ["release", "transfer"])
 def test_a_decision_and_another_change_of_hands_come_one_after_the_other(stack: Stack, team: Team, what: str) -> None:
-    orders = set()
     for _ in range(6):
         customer, dispute = disputed(team.rep, team.colleague)
         move: Callable[[], Any] = (
@@ -745,7 +746,6 @@ def test_a_decision_and_another_change_of_hands_come_one_after_the_other(stack: 
         )
         moved, decided = at_once(move, lambda dispute=dispute: decide(team.admin, dispute, "upheld"))
         causes = tuple(each["cause"] for each in history(team.admin, customer))
-        orders.add(causes)
         if decided.status_code == 200:
             assert causes in {("enter", "dispute"), ("enter", "dispute", what)}
             assert moved.status_code == (200 if what in causes else 404)
@@ -753,7 +753,6 @@ def test_a_decision_and_another_change_of_hands_come_one_after_the_other(stack: 
             assert (slug(decided), causes, moved.status_code) == ("holder-changed", ("enter", what), 200)
             assert show(team.rep, dispute)["state"] == "open"
         held(stack, team.rep), held(stack, team.colleague)
-    assert orders
 
 
 def test_of_two_claimants_who_are_awarded_the_same_customer_at_once_one_gets_it(stack: Stack, team: Team) -> None:

@@ -64,9 +64,10 @@ def is_claimant(caller: Caller) -> ColumnElement[bool]:
 def may_answer(caller: Caller) -> ColumnElement[bool]:
     """The holder; for him, and for a pool, his agency's administrator when it goes against another agency. Inside an agency that
     one decides."""
-    speaks = caller.scope("dispute:answer") is Scope.AGENCY
-    for_agency = and_(TABLE.c.holder_agency_id == caller.agency_id, TABLE.c.agency_id != caller.agency_id)
-    return or_(TABLE.c.holder_id == caller.user_id, for_agency) if speaks else TABLE.c.holder_id == caller.user_id
+    is_holder = TABLE.c.holder_id == caller.user_id
+    if caller.scope("dispute:answer") is Scope.OWN:
+        return is_holder
+    return or_(is_holder, and_(TABLE.c.holder_agency_id == caller.agency_id, TABLE.c.agency_id != caller.agency_id))
 
 
 # --- one dispute
