@@ -31,6 +31,7 @@ Permission = Literal[
     "password:change",
     "policy:read",
     "policy:set",
+    "pool:administer",
     "pool:manage",
     "pool:read",
     "profile:read",
@@ -63,8 +64,9 @@ Permission = Literal[
 class Scope(StrEnum):
     """On whose records a permission counts, from narrow to wide; each holds the one before it.
 
-    OWN: what one holds or did oneself. DEPARTMENT: of the people of one's department and those below it. MANAGED: besides, of
-    the departments that one's account oversees (管辖部门) and those below them. AGENCY: of one's agency, its pools included.
+    OWN: what one holds or did oneself, and the custom pools that one administers. DEPARTMENT: of the people of one's department and
+    those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those below them. AGENCY: of
+    one's agency, its pools included.
     """
 
     OWN = "own"
@@ -88,10 +90,12 @@ OF_READERS: Grants = {
 }
 OF_SELLERS: Grants = {
     **OF_READERS,
+    "customer:assign": Scope.OWN,
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
     "note:create": Scope.OWN,
+    "pool:administer": Scope.OWN,
 }
 
 
@@ -122,6 +126,7 @@ def administering(scope: Scope) -> Grants:
         "department:create": scope,
         "log:read": scope,
         "policy:set": scope,
+        "pool:administer": scope,
         "pool:manage": scope,
         "user:create": scope,
         "user:disable": scope,

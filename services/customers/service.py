@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from services.contracts.errors import VersionConflict
+from services.contracts.errors import NameTaken, VersionConflict
 from services.customers.check.service import CheckService
 from services.customers.holding.service import HoldingService
 from services.customers.pools.service import PoolService
@@ -14,4 +14,4 @@ from services.plumbing.database import Constraints
 
 class CustomersService(CheckService, RegistryService, ReviewService, HoldingService, PoolService, DirectoryService):
     name = "customers"
-    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict}
+    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict, "pool_name_key": NameTaken}

@@ -5,7 +5,7 @@ from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
 from services.customers.check import filing
 from services.customers.holding.ownership import receivers, state_of
-from services.customers.models import Pool
+from services.customers.pools import access
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import editing, entry, queries
 from services.customers.registry.views import line, ownership, view
@@ -28,9 +28,7 @@ class RegistryService:
     def enter_into_pool(self, command: contract.EnterIntoPool, call: Call) -> contract.EntryOutcome:
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         with call.transaction() as work:
-            pool = work.session.get(Pool, command.pool_id)
-            if pool is None:
-                raise pool_queries.hidden_pool(work.session, command.pool_id)
+            pool = pool_queries.lock_to_fill(work.session, command.pool_id, access.administered(call))
             return entry.enter_into(work, call, command, subject, pool)
 
     @serves(contract.UPDATE_CUSTOMER)
