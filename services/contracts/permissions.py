@@ -64,9 +64,9 @@ Permission = Literal[
 class Scope(StrEnum):
     """On whose records a permission counts, from narrow to wide; each holds the one before it.
 
-    OWN: what one holds or did oneself, and the custom pools that one administers. DEPARTMENT: of the people of one's department and
-    those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those below them. AGENCY: of
-    one's agency, its pools included.
+    OWN: what one holds or did oneself, and the custom pools that one administers. DEPARTMENT: of the people of one's department
+    and those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those below them.
+    AGENCY: of one's agency, its pools included.
     """
 
     OWN = "own"

@@ -1,4 +1,4 @@
-"""Pools, where customers lie whom nobody holds: who works in them, what they hide, what a claim must satisfy, moves between them."""
+"""Pools, where customers lie whom nobody holds: who works in them, what they hide, what a claim must satisfy, moves."""
 
 from datetime import datetime
 from typing import Annotated, Literal

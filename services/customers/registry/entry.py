@@ -132,8 +132,7 @@ def with_caller(call: Call) -> Place:
 
 
 def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject: Subject, pool: Pool) -> contract.EntryOutcome:
-    """Into a pool, unless the same company is known; with `keep_twin` even then, for who manages pools, over agencies headquarters
-    alone."""
+    """Into a pool, unless the same company is known; who manages pools may then `keep_twin`, over agencies headquarters alone."""
     if command.registered_at and command.registered_at > work.now:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/registered_at", "detail": "lies in the future"}])
     viewpoint = checking.viewpoint_of(call)._replace(may_claim=False)
