@@ -75,6 +75,8 @@ class World:
         """Puts in what is there, so that requests come further than to 404 and 422; texts without a likely value go."""
         for part in (case.path_parameters, case.query, case.body):
             if isinstance(part, dict):
+                if isinstance(part.get("ids"), list):
+                    part["ids"] = chance.sample(self.known["customer_id"], 3)
                 for name in [name for name, value in part.items() if isinstance(value, str)]:
                     if name in self.known:
                         part[name] = chance.choice(self.known[name])
@@ -85,7 +87,21 @@ class World:
             case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
 
 
-CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES = {
+    "action",
+    "decision",
+    "method",
+    "reason",
+    "subject",
+    "role",
+    "of",
+    "state",
+    "source",
+    "on_missed",
+    "status",
+    "day",
+    "content",
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +130,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
-        "pool_id": [*team.pools.values(), *rivals.pools.values()],
+        "pool_id": [*custom_pools(team), *team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
         "password": [PASSWORD, "not the right one"],
@@ -131,6 +147,15 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "city": ["扬州", "上海", "月球"],
         "province": ["江苏", "江苏省"],
     }
+
+
+def custom_pools(team: Team) -> list[str]:
+    """One that is open, one with members; from both one may claim once a day."""
+    pools = [team.admin.post("/v1/pools", {"name": unique("池"), "claim_rules": {"claims_per_day": 1}})["id"] for _ in range(2)]
+    for person, is_admin in ((team.rep, False), (team.supervisor, True)):
+        body = {"is_admin": is_admin}
+        team.admin.request("PUT", f"/v1/pools/{pools[0]}/members/{person.user['id']}", body).raise_for_status()
+    return [str(pool) for pool in pools]
 
 
 def near_ones(team: Team) -> list[str]:
