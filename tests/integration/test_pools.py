@@ -330,7 +330,7 @@ def test_only_people_of_the_agency_who_hold_customers_work_in_a_pool(team: Team,
     refused(let_in(team.headquarters.admin, pool, rivals.rep), 409, "receiver-unfit")
     refused(team.admin.request("PUT", f"/v1/pools/{pool}/members/{SOMEBODY}", {}), 404, "not-found")
     refused(let_in(rivals.admin, pool, rivals.rep), 404, "not-found")
-    refused(let_in(team.rep, pool, team.rep, is_admin=True), 404, "not-found")
+    refused(let_in(team.rep, pool, team.rep), 403, "permission-denied")
     assert team.admin.pages(f"/v1/pools/{pool}/members") == []
 
 
@@ -356,10 +356,11 @@ def test_a_pool_admin_fills_it_assigns_from_it_and_has_its_members_come_and_go(t
 
 
 def test_a_pool_admin_is_one_of_his_pools_alone_and_manages_none(team: Team, rivals: Team) -> None:
-    pool, foreign = make_pool(team), make_pool(team)
+    pool, foreign, hidden = make_pool(team), make_pool(team), make_pool(team)
     boss, name = team.headquarters.person("rep", team.department_id), company()
     expect(200, let_in(team.admin, pool, boss, is_admin=True))
     expect(200, let_in(team.admin, pool, team.rep))
+    expect(200, let_in(team.admin, hidden, team.rep))
     inside, outside = put_into(boss, pool), put_into(team.admin, foreign)
     held = team.colleague.entered(name)
     to = {"to": boss.user["id"]}
@@ -370,15 +371,19 @@ def test_a_pool_admin_is_one_of_his_pools_alone_and_manages_none(team: Team, riv
         boss.act(team.pooled("agency"), "assign", **to),
         boss.act(held, "assign", **to),
         boss.act(inside, "assign", to=rivals.rep.user["id"]),
-        boss.act(inside, "move", pool_id=foreign),
-        boss.act(inside, "move", pool_id=team.pools["public"]),
+        boss.act(inside, "move", pool_id=hidden),
+        boss.act(inside, "move", pool_id=team.pools["agency"]),
         boss.act(outside, "move", pool_id=pool),
         boss.act(held, "move", pool_id=pool),
-        boss.request("POST", f"/v1/pools/{foreign}/customers", {"name": company()}),
-        let_in(boss, foreign, team.rep),
+        boss.request("POST", f"/v1/pools/{hidden}/customers", {"name": company()}),
+        let_in(boss, hidden, team.rep),
     ):
         refused(attempt, 404, "not-found")
     for attempt in (
+        boss.act(inside, "move", pool_id=foreign),
+        boss.act(inside, "move", pool_id=team.pools["public"]),
+        boss.request("POST", f"/v1/pools/{foreign}/customers", {"name": company()}),
+        let_in(boss, foreign, team.rep),
         let_in(boss, pool, team.colleague, is_admin=True),
         let_in(boss, pool, boss),
         let_out(boss, pool, boss),

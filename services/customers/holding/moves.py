@@ -71,7 +71,7 @@ def chosen(session: Session, call: Call, customer: Customer, pool_id: UUID | Non
         return pool_of(session, customer.agency_id, "agency")
     if not call.caller.may("pool:manage"):
         raise PermissionDenied(permission="pool:manage")
-    return pool_queries.lock_to_fill(session, pool_id, access.TABLE.c.agency_id == customer.agency_id)
+    return pool_queries.lock_to_fill(session, call, pool_id, access.TABLE.c.agency_id == customer.agency_id)
 
 
 def open_to_public(work: Work, call: Call, customer_id: UUID) -> Customer:
@@ -88,7 +88,7 @@ def move(work: Work, call: Call, command: MoveCustomer) -> Customer:
     """Between pools that the caller administers. Raises NotInPool, LiesThere, PoolArchived."""
     customer = lock_pooled(work.session, call, command.customer_id)
     within = access.administered(call) & (access.TABLE.c.agency_id == customer.agency_id)
-    to = pool_queries.lock_to_fill(work.session, command.pool_id, within)
+    to = pool_queries.lock_to_fill(work.session, call, command.pool_id, within)
     if customer.pool_id == to.id:
         raise LiesThere()
     place(work, customer, in_pool(to), "move", command.reason)

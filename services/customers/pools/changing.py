@@ -49,7 +49,7 @@ def create(work: Work, call: Call, command: contract.CreatePool) -> Pool:
 
 def change(work: Work, call: Call, command: contract.ChangePool) -> Pool:
     """Raises VersionConflict, BuiltInPool for another name of one that every agency has, NameTaken, PoolArchived."""
-    pool = queries.lock_to_change(work.session, command.pool_id, managed(call))
+    pool = queries.lock_to_change(work.session, call, command.pool_id, managed(call))
     if pool.version != command.expected_version:
         raise VersionConflict(version=pool.version)
     if command.name is not None:
@@ -65,7 +65,7 @@ def change(work: Work, call: Call, command: contract.ChangePool) -> Pool:
 
 def archive(work: Work, call: Call, command: contract.ArchivePool) -> Pool:
     """Under a lock that waits for whoever is putting a customer into it. Raises BuiltInPool, PoolArchived, PoolNotEmpty."""
-    pool = queries.unless_archived(queries.lock_pool(work.session, command.pool_id, managed(call)))
+    pool = queries.unless_archived(queries.lock_pool(work.session, call, command.pool_id, managed(call)))
     refuse_built_in(pool)
     if not queries.is_empty(work.session, pool.id):
         raise PoolNotEmpty()
@@ -115,7 +115,7 @@ def remove_member(work: Work, call: Call, command: contract.RemovePoolMember) ->
 
 def lock_member(work: Work, call: Call, pool_id: UUID, person_id: UUID) -> tuple[Pool, PoolMember | None]:
     """The pool's lock stands for those of all who work in it."""
-    pool = queries.lock_to_change(work.session, pool_id, access.administered(call))
+    pool = queries.lock_to_change(work.session, call, pool_id, access.administered(call))
     refuse_built_in(pool)
     return pool, work.session.get(PoolMember, (pool_id, person_id))
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal, select
 from sqlalchemy.orm import Session
 
-from services.contracts.errors import NotFound, OutOfScope, PoolArchived
+from services.contracts.errors import NotFound, OutOfScope, PermissionDenied, PoolArchived, QudaoError
+from services.contracts.permissions import Scope
 from services.customers.models import Customer, Ownership, Pool, PoolMember
 from services.customers.pools import access
 from services.directory.models import Person
@@ -47,26 +48,33 @@ def view_of(session: Session, pool: Pool, call: Call) -> Row[Any]:
     return session.execute(select(access.TABLE, *access.flags(call)).where(access.TABLE.c.id == pool.id)).one()
 
 
+def refusal(session: Session, pool_id: UUID, call: Call) -> QudaoError:
+    """What to raise for a pool with which the caller may not do this, hidden or not."""
+    if call.scope is Scope.OWN and access.holds(session, pool_id, access.seen(call)):
+        return PermissionDenied(permission=call.operation.permission)
+    return hidden_pool(session, pool_id)
+
+
 def lock_pool(
-    session: Session, pool_id: UUID, within: ColumnElement[bool], *, read: bool = False, key_share: bool = False
+    session: Session, call: Call, pool_id: UUID, within: ColumnElement[bool], *, read: bool = False, key_share: bool = False
 ) -> Pool:
-    """Raises NotFound, OutOfScope."""
+    """Raises NotFound, OutOfScope, PermissionDenied."""
     query = select(Pool).where(access.TABLE.c.id == pool_id, within).with_for_update(read=read, key_share=key_share)
     found = session.scalars(query.execution_options(populate_existing=True)).one_or_none()
     if found is None:
-        raise hidden_pool(session, pool_id)
+        raise refusal(session, pool_id, call)
     return found
 
 
-def lock_to_change(session: Session, pool_id: UUID, within: ColumnElement[bool]) -> Pool:
+def lock_to_change(session: Session, call: Call, pool_id: UUID, within: ColumnElement[bool]) -> Pool:
     """Beside those who put customers into it. Raises PoolArchived, and as `lock_pool`."""
-    return unless_archived(lock_pool(session, pool_id, within, key_share=True))
+    return unless_archived(lock_pool(session, call, pool_id, within, key_share=True))
 
 
-def lock_to_fill(session: Session, pool_id: UUID, within: ColumnElement[bool]) -> Pool:
+def lock_to_fill(session: Session, call: Call, pool_id: UUID, within: ColumnElement[bool]) -> Pool:
     """Beside all others but who archives it: who archives finds what was put in, or it is found to be archived. Raises
     PoolArchived, and as `lock_pool`."""
-    return unless_archived(lock_pool(session, pool_id, within, read=True, key_share=True))
+    return unless_archived(lock_pool(session, call, pool_id, within, read=True, key_share=True))
 
 
 def unless_archived(pool: Pool) -> Pool:

@@ -28,7 +28,7 @@ class RegistryService:
     def enter_into_pool(self, command: contract.EnterIntoPool, call: Call) -> contract.EntryOutcome:
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         with call.transaction() as work:
-            pool = pool_queries.lock_to_fill(work.session, command.pool_id, access.administered(call))
+            pool = pool_queries.lock_to_fill(work.session, call, command.pool_id, access.administered(call))
             return entry.enter_into(work, call, command, subject, pool)
 
     @serves(contract.UPDATE_CUSTOMER)
