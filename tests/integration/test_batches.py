@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from tests.api import Client, Headquarters, Team, expect, unique
+from tests.api import Client, Headquarters, Team, eventually, expect, unique
 from tests.conftest import OFTEN, UNSHED
 from tests.homes import made_home
 
@@ -186,6 +186,19 @@ def test_one_batch_sent_by_many_at_once_is_done_once(team: Team) -> None:
     assert {answer.content for answer in answers if answer.status_code == 200} <= {batch(team.rep, "claim", ids, key).content}
     for customer in ids:
         assert team.rep.get(f"/v1/customers/{customer}")["holding"] == 2
+
+
+def test_while_a_batch_is_on_its_way_its_key_is_of_no_other(stack: Stack, team: Team) -> None:
+    ids, other, key = [team.pooled("public") for _ in range(60)], team.pooled("public"), unique("key")
+    is_begun = "SELECT owner_id IS NOT NULL FROM customer WHERE id = %s"
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(batch, replace(team.rep, is_patient=True), "claim", ids, key)
+        eventually(lambda: rows(stack, is_begun, ids[0]) == [(True,)])
+        refused = batch(team.rep, "claim", [other], key)
+        assert not running.done()
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (422, "idempotency-key-reused")
+    assert rows(stack, is_begun, other) == [(False,)]
+    assert expect(200, running.result())["done"] == 60
 
 
 def test_batches_over_the_same_customers_in_opposite_orders_never_wait_in_a_circle(team: Team) -> None:

@@ -5,6 +5,7 @@ answers as it did. The report is kept once the whole is through; from then on it
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.contracts.errors import (
     CommandInFlight,
     DeadlinePassed,
     IdempotencyKeyReused,
+    NotAuthenticated,
     QudaoError,
     ServiceUnavailable,
 )
@@ -41,7 +43,7 @@ ACTS: dict[type[Message], Act] = {
     MoveMany: Act(MOVE_CUSTOMER, acts.move),
     TransferMany: Act(contract.TRANSFER_CUSTOMER, acts.transfer),
 }
-OF_THE_WAY = (ServiceUnavailable, CommandExpired, DeadlinePassed)
+OF_THE_WAY = (ServiceUnavailable, CommandExpired, DeadlinePassed, NotAuthenticated)
 """Says nothing about the row: the batch ends here and goes on when it is repeated."""
 OF_THE_BATCH = (CommandInFlight, IdempotencyKeyReused)
 
@@ -58,11 +60,8 @@ def carry_out(batch: Batch, call: Call) -> BatchReport:
 
 def open_batch(call: Call) -> None:
     """Keeps what was asked under this key, before anything is done: with other contents it is refused from now on."""
-    try:
-        with replace(call, command_id=f"{call.command_id}/opened").transaction() as work:
-            work.answer(Nothing())
-    except AlreadyAnswered:
-        return
+    with suppress(AlreadyAnswered), replace(call, command_id=f"{call.command_id}/opened").transaction() as work:
+        work.answer(Nothing())
 
 
 def carry_out_one(batch: Batch, customer_id: UUID, call: Call) -> BatchRow:
