@@ -1,9 +1,9 @@
 """The collision check, the registry of customers, and who holds what."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Body, Query, Response
 
 from gateway.caller import Reader, Writer
 from gateway.limits import TooManyRequests
@@ -15,7 +15,21 @@ from gateway.superseding import Superseded
 from gateway.typists import Typist
 from gateway.versions import ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts import customers as contract
-from services.contracts.base import Command, Line, Moment, Page, PageQuery
+from services.contracts.base import Command, Line, Operation, Page, PageQuery
+from services.contracts.batches import (
+    ASSIGN_MANY,
+    CLAIM_MANY,
+    MOVE_MANY,
+    RELEASE_MANY,
+    TRANSFER_MANY,
+    AssignMany,
+    Batch,
+    BatchReport,
+    ClaimMany,
+    MoveMany,
+    ReleaseMany,
+    TransferMany,
+)
 from services.contracts.collision import (
     CHECK_COLLISION,
     SUGGEST_COLLISIONS,
@@ -26,18 +40,26 @@ from services.contracts.collision import (
 )
 from services.contracts.errors import (
     AlreadyTheirs,
+    ChangedHandsTooOften,
+    ClaimTooSoon,
+    CoolingDown,
     CustomerCollides,
+    DayOfClaimsFull,
     HeldElsewhere,
     InvalidCursor,
+    LiesThere,
+    NewInPool,
     NotClaimable,
     NotFound,
     NotHeld,
     NotInPool,
+    PoolArchived,
     QudaoError,
     ReceiverUnfit,
     StockIsFull,
     VersionConflict,
 )
+from services.contracts.pools import MOVE_CUSTOMER, MoveCustomer
 
 router = make_router("customers")
 
@@ -70,6 +92,8 @@ ENTERED: Responses = {
     200: {"model": contract.EntryOutcome, "description": "It was yours already, or has been claimed", "headers": LOCATION | ETAG},
     202: {"model": contract.EntryOutcome, "description": "It waits for a supervisor's decision", "headers": LOCATION},
 }
+OF_CLAIMS = (DayOfClaimsFull, ClaimTooSoon, CoolingDown, NewInPool, ChangedHandsTooOften)
+"""What the rules of a pool forbid."""
 TAGGED: Responses = {200: {"headers": ETAG}}
 NOT_MODIFIED: Responses = {304: {"description": "It is still in the version of If-None-Match", "headers": ETAG}}
 
@@ -101,7 +125,7 @@ async def suggest_collisions(body: SuggestCollisions, typist: Typist) -> Collisi
     "/customers",
     status_code=201,
     summary="Enter a customer",
-    responses=writing(CustomerRefused, CustomerClaimable, ConfirmationNeeded, StockIsFull) | ENTERED,
+    responses=writing(CustomerRefused, CustomerClaimable, ConfirmationNeeded, *OF_CLAIMS, StockIsFull) | ENTERED,
 )
 async def enter_customer(body: contract.EnterCustomer, caller: Writer, response: Response) -> contract.EntryOutcome:
     return entered(await caller.ask(contract.ENTER_CUSTOMER, body), response)
@@ -179,8 +203,21 @@ async def list_ownership(customer_id: UUID, caller: Reader) -> Page[contract.Own
 
 
 class Release(Command):
+    """`pool_id`: another pool than the agency's, for who manages pools."""
+
     reason: contract.ReleaseReason
     comment: Line | None = None
+    pool_id: UUID | None = None
+
+
+class TakingBack(Command):
+    reason: Line
+    pool_id: UUID | None = None
+
+
+class Move(Command):
+    pool_id: UUID
+    reason: Line | None = None
 
 
 class Assignment(Command):
@@ -192,11 +229,33 @@ class Transfer(Assignment):
 
 
 @router.post(
-    "/customers/{customer_id}/release", summary="Give a customer up, to the agency pool", responses=writing(NotFound, NotHeld)
+    "/customers/{customer_id}/release",
+    summary="Give a customer up, to the agency pool",
+    responses=writing(NotFound, NotHeld, PoolArchived),
 )
 async def release_customer(customer_id: UUID, body: Release, caller: Writer) -> contract.CustomerLine:
-    message = contract.ReleaseCustomer(customer_id=customer_id, reason=body.reason, comment=body.comment)
+    message = contract.ReleaseCustomer(customer_id=customer_id, **body.model_dump(exclude_unset=True))
     return await caller.ask(contract.RELEASE_CUSTOMER, message)
+
+
+@router.post(
+    "/customers/{customer_id}/take-back",
+    summary="Take a customer from a person that one oversees, to the agency pool",
+    responses=writing(NotFound, NotHeld, AlreadyTheirs, PoolArchived),
+)
+async def take_back_customer(customer_id: UUID, body: TakingBack, caller: Writer) -> contract.CustomerLine:
+    message = contract.TakeBackCustomer(customer_id=customer_id, **body.model_dump(exclude_unset=True))
+    return await caller.ask(contract.TAKE_BACK_CUSTOMER, message)
+
+
+@router.post(
+    "/customers/{customer_id}/move",
+    summary="Move a customer from one pool to another of the same agency",
+    responses=writing(NotFound, NotInPool, LiesThere, PoolArchived),
+)
+async def move_customer(customer_id: UUID, body: Move, caller: Writer) -> contract.CustomerLine:
+    message = MoveCustomer(customer_id=customer_id, **body.model_dump(exclude_unset=True))
+    return await caller.ask(MOVE_CUSTOMER, message)
 
 
 @router.post(
@@ -210,8 +269,8 @@ async def open_customer(customer_id: UUID, caller: Writer) -> contract.CustomerL
 
 @router.post(
     "/customers/{customer_id}/claim",
-    summary="Take a customer from the public pool",
-    responses=writing(NotFound, NotInPool, NotClaimable, AlreadyTheirs, HeldElsewhere, StockIsFull) | TAGGED,
+    summary="Take a customer from the public pool, or from a custom one that is open to the caller",
+    responses=writing(NotFound, NotInPool, NotClaimable, AlreadyTheirs, HeldElsewhere, *OF_CLAIMS, StockIsFull) | TAGGED,
 )
 async def claim_customer(customer_id: UUID, caller: Writer, tags: Tags) -> contract.CustomerView:
     return tags.tagged(await caller.ask(contract.CLAIM_CUSTOMER, contract.ClaimCustomer(customer_id=customer_id)))
@@ -236,43 +295,20 @@ async def transfer_customer(customer_id: UUID, body: Transfer, caller: Writer) -
     return await caller.ask(contract.TRANSFER_CUSTOMER, message)
 
 
-# --- pools
-
-
-class PoolEntry(contract.CustomerFields):
-    """A company to be entered into a pool.
-
-    `keep_twin` says why it shall stand there although somebody has it already; over agencies only headquarters may.
-    `registered_at` is when a web-registered member signed up.
-    """
-
-    registered_at: Moment | None = None
-    keep_twin: Line | None = None
-
-
-@router.get("/pools", summary="List pools", responses=reading(InvalidCursor) | LINK)
-async def list_pools(query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages) -> Page[contract.PoolView]:
-    return pages.linked(await caller.ask(contract.LIST_POOLS, query))
-
-
-@router.get(
-    "/pools/{pool_id}/customers",
-    summary="List a pool's customers, the newest first",
-    responses=reading(NotFound, InvalidCursor) | LINK,
-)
-async def list_pool_customers(
-    pool_id: UUID, query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages
-) -> Page[contract.PooledCustomer]:
-    message = contract.ListPoolCustomers(pool_id=pool_id, cursor=query.cursor, limit=query.limit)
-    return pages.linked(await caller.ask(contract.LIST_POOL_CUSTOMERS, message))
+ACTIONS: dict[type[Command], Operation[Any, BatchReport]] = {
+    ClaimMany: CLAIM_MANY,
+    AssignMany: ASSIGN_MANY,
+    ReleaseMany: RELEASE_MANY,
+    MoveMany: MOVE_MANY,
+    TransferMany: TRANSFER_MANY,
+}
 
 
 @router.post(
-    "/pools/{pool_id}/customers",
-    status_code=201,
-    summary="Enter a customer into a pool",
-    responses=writing(NotFound, CustomerRefused) | {201: {"headers": LOCATION | ETAG}},
+    "/customers/batch",
+    summary="Claim, assign, release, move or transfer many customers, with a report of each",
+    description="Each by its own right and for itself. After 504 the rest is done by repeating it with the same Idempotency-Key.",
+    responses=writing(NotFound),
 )
-async def enter_into_pool(pool_id: UUID, body: PoolEntry, caller: Writer, response: Response) -> contract.EntryOutcome:
-    message = contract.EnterIntoPool(pool_id=pool_id, **body.model_dump(exclude_unset=True))
-    return entered(await caller.ask(contract.ENTER_INTO_POOL, message), response)
+async def act_on_many(body: Annotated[Batch, Body(discriminator="action")], caller: Writer) -> BatchReport:
+    return await caller.ask(ACTIONS[type(body)], body)

@@ -98,6 +98,57 @@ POOLS = """
       AND NOT EXISTS (SELECT FROM pool WHERE pool.agency_id = agency.id AND pool.kind = kind.kind)
 """
 
+POOL_ROWS = """
+    SELECT pool.id, 'wrong', concat('it is archived, and customer ', customer.id, ' lies in it')
+    FROM pool JOIN customer ON customer.pool_id = pool.id WHERE archived_at IS NOT NULL
+    UNION ALL
+    SELECT pool.id, 'wrong', concat(CASE WHEN kind <> 'custom' THEN 'it is built in, and works in it: '
+                                         ELSE 'somebody of another agency works in it: ' END, member.person_id)
+    FROM pool JOIN pool_member AS member ON member.pool_id = pool.id LEFT JOIN person ON person.id = member.person_id
+    WHERE kind <> 'custom' OR member.agency_id <> pool.agency_id OR person.agency_id <> pool.agency_id
+"""
+
+POOLS_AS_TOLD = """
+    SELECT coalesce(pool.id, told.aggregate_id),
+           CASE WHEN pool.id IS NULL OR pool.version > coalesce(told.version, 0) THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN pool.id IS NULL THEN 'it was told of, and it is gone'
+                WHEN pool.version <> coalesce(told.version, 0)
+                THEN concat('version ', pool.version, ', and its last event is of ', coalesce(told.version, 0))
+                ELSE 'its last event says something else of its settings, or of who works in it' END
+    FROM (SELECT pool.*,
+                 (SELECT coalesce(jsonb_agg(person_id ORDER BY person_id), '[]') FROM pool_member
+                  WHERE pool_id = pool.id AND NOT is_admin) AS members,
+                 (SELECT coalesce(jsonb_agg(person_id ORDER BY person_id), '[]') FROM pool_member
+                  WHERE pool_id = pool.id AND is_admin) AS admins
+          FROM pool) AS pool
+    FULL JOIN (SELECT DISTINCT ON (aggregate_id) aggregate_id, version, data FROM outbox
+               WHERE name = 'pool_changed' ORDER BY aggregate_id, version DESC) AS told
+    ON told.aggregate_id = pool.id
+    WHERE pool.id IS NULL OR pool.version <> coalesce(told.version, 0)
+       OR pool.version > 0
+          AND (name, archived_at IS NULL, to_jsonb(hidden_fields), claim_rules, members, admins) IS DISTINCT FROM
+              (data ->> 'name', data ->> 'archived_at' IS NULL, data -> 'hidden_fields', data -> 'claim_rules',
+               data -> 'member_ids', data -> 'admin_ids')
+"""
+
+CLAIMS = """
+    WITH claim AS (
+        SELECT before.pool_id, now.owner_id AS person_id, (now.held_from AT TIME ZONE 'Asia/Shanghai')::date AS day
+        FROM ownership AS now
+        JOIN ownership AS before ON (before.customer_id, before.number) = (now.customer_id, now.number - 1)
+        WHERE now.cause = 'claim'
+    )
+    SELECT coalesce(counted.person_id, made.person_id), CASE WHEN counted.day IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN counted.day IS NULL THEN concat('has claimed from pool ', made.pool_id, ', and nothing is counted')
+                ELSE concat('counts ', claims, ' claims from pool ', counted.pool_id, ' on ', counted.day, ', and ',
+                            coalesce(on_that_day, 0), ' were made') END
+    FROM pool_claims AS counted
+    FULL JOIN (SELECT claim.pool_id, claim.person_id, count(*) FILTER (WHERE claim.day = counted.day) AS on_that_day
+               FROM claim LEFT JOIN pool_claims AS counted USING (pool_id, person_id) GROUP BY 1, 2) AS made
+    ON (made.pool_id, made.person_id) = (counted.pool_id, counted.person_id)
+    WHERE claims IS DISTINCT FROM on_that_day
+"""
+
 REVIEWS = """
     SELECT item.id, 'wrong',
            CASE WHEN fields ->> 'name' <> item.name THEN 'it waits under another name than was typed'
@@ -172,3 +223,6 @@ def invariants() -> Iterator[Invariant]:
     disputes_told = told("dispute", DisputeOpened, DisputeAnswered, DisputeDecided, DisputeWithdrawn)
     yield Invariant("customers", "disputes as told", disputes_told)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)
+    yield of("pools and who works in them", "pool", "pool", POOL_ROWS)
+    yield of("pools as told", "pool", "pool", POOLS_AS_TOLD)
+    yield of("claims", "person", "pool_claims", CLAIMS)

@@ -64,8 +64,9 @@ class FieldHits(View):
 
 
 HitPlace = Literal[
-    "mine", "colleague", "other_agency", "public_pool", "agency_pool", "other_agency_pool", "telesales", "industry"
+    "mine", "colleague", "other_agency", "public_pool", "custom_pool", "agency_pool", "other_agency_pool", "telesales", "industry"
 ]
+"""`custom_pool`: one of the own agency that is open to the caller; one that is not counts as `agency_pool`."""
 
 
 class Hit(View):

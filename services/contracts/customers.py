@@ -26,13 +26,13 @@ from services.contracts.collision import Email, Hit, RefusalReason, Verdict, Web
 
 ShownPhone = Annotated[str, Personal()]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
-PoolKind = Literal["public", "agency", "telesales", "industry"]
+PoolKind = Literal["public", "agency", "telesales", "industry", "custom"]
 Source = Code
 """How we came to know of it, from the dictionary; `web` is a web-registered member (网上注册会员), with a deadline for the first
 contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back", "dispute"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule. `dispute`: it
-was awarded to who had been refused."""
+Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "move", "take_back", "dispute"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `move`: from one pool to another.
+`take_back`: by a rule, or by who oversees its holder. `dispute`: it was awarded to who had been refused."""
 ReleaseReason = Code
 Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(lambda tags: tuple(dict.fromkeys(tags)))]
 Criteria = Annotated[tuple[Code, ...], Field(max_length=10), AfterValidator(lambda codes: tuple(dict.fromkeys(codes)))]
@@ -92,7 +92,8 @@ class EnterCustomer(CustomerFields):
 class EnterIntoPool(CustomerFields):
     """Enters a company into a pool. `keep_twin` enters it although it is known already, for registers that hold both; audited.
 
-    Only headquarters keeps twins of what other agencies have. `registered_at` is when a web-registered member signed up.
+    Only who manages pools keeps twins, and only headquarters those of what other agencies have. `registered_at` is when a
+    web-registered member signed up.
     """
 
     pool_id: UUID
@@ -248,11 +249,23 @@ class OwnershipView(View):
 
 
 class ReleaseCustomer(Command):
-    """Gives a customer up, always into the agency pool. Who oversees its holder takes it back for him by the same way."""
+    """Gives a customer up, into the agency pool. Who oversees its holder takes it back for him by the same way.
+
+    Only who manages pools chooses another pool of the customer's agency.
+    """
 
     customer_id: UUID
     reason: ReleaseReason
     comment: Line | None = None
+    pool_id: UUID | None = None
+
+
+class TakeBackCustomer(Command):
+    """Takes a customer from a person within the caller's reach, into the agency pool or, as of a release, into another one."""
+
+    customer_id: UUID
+    reason: Line
+    pool_id: UUID | None = None
 
 
 class OpenCustomer(Command):
@@ -262,13 +275,13 @@ class OpenCustomer(Command):
 
 
 class ClaimCustomer(Command):
-    """Takes a customer from the public pool of the own agency."""
+    """Takes a customer from the public pool of the own agency, or from one of its custom pools that is open to the caller."""
 
     customer_id: UUID
 
 
 class AssignCustomer(Command):
-    """Gives a customer of a pool to a person of the pool's agency."""
+    """Gives a customer of a pool to a person of the pool's agency; the admin of a custom pool to whom it is open."""
 
     customer_id: UUID
     to: UUID
@@ -297,32 +310,6 @@ class TakenBack(View):
     is_done: bool
 
 
-class PoolView(View):
-    id: UUID
-    agency_id: UUID
-    kind: PoolKind
-    name: str
-    may_claim: bool
-
-
-class ListPoolCustomers(PageQuery):
-    pool_id: UUID
-
-
-class PooledCustomer(View):
-    """A customer in a pool, as those see it who may claim it: without its ways to be reached."""
-
-    id: UUID
-    name: str
-    province: str | None
-    city: str | None
-    industry: str | None
-    source: Source
-    is_key: bool
-    pooled_since: datetime
-    reason: str | None
-
-
 class ListEntryAttempts(PageQuery):
     """The newest first; of one person when given."""
 
@@ -347,19 +334,18 @@ class EntryAttemptView(View):
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")
-ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:manage")
+ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:administer")
 UPDATE_CUSTOMER = command("customers.update_customer", UpdateCustomer, CustomerView, "customer:update")
 SHOW_CUSTOMER = query("customers.show_customer", ShowCustomer, CustomerView, "customer:read")
 LIST_CHANGES = query("customers.list_changes", ListChanges, Page[ChangeView], "customer:read")
 LIST_OWNERSHIP = query("customers.list_ownership", ShowCustomer, Page[OwnershipView], "customer:read")
 RELEASE_CUSTOMER = command("customers.release_customer", ReleaseCustomer, CustomerLine, "customer:release")
+TAKE_BACK_CUSTOMER = command("customers.take_back_customer", TakeBackCustomer, CustomerLine, "customer:release")
 OPEN_CUSTOMER = command("customers.open_customer", OpenCustomer, CustomerLine, "pool:manage")
 CLAIM_CUSTOMER = command("customers.claim_customer", ClaimCustomer, CustomerView, "customer:claim")
 ASSIGN_CUSTOMER = command("customers.assign_customer", AssignCustomer, CustomerLine, "customer:assign")
 TRANSFER_CUSTOMER = command("customers.transfer_customer", TransferCustomer, CustomerLine, "customer:transfer")
 TAKE_BACK = command("customers.take_back", TakeBack, TakenBack, "customer:reclaim")
-LIST_POOLS = query("customers.list_pools", PageQuery, Page[PoolView], "pool:read")
-LIST_POOL_CUSTOMERS = query("customers.list_pool_customers", ListPoolCustomers, Page[PooledCustomer], "pool:read")
 LIST_ENTRY_ATTEMPTS = query("customers.list_entry_attempts", ListEntryAttempts, Page[EntryAttemptView], "attempt:read")
 
 

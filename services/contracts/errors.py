@@ -280,6 +280,60 @@ class NotClaimable(QudaoError):
     status = 409
 
 
+class DayOfClaimsFull(QudaoError):
+    """You have claimed as many from this pool today as it gives: from `until` on there are more."""
+
+    status = 409
+
+
+class ClaimTooSoon(QudaoError):
+    """Your last claim from this pool was only just: the next one is possible from `until` on."""
+
+    status = 409
+
+
+class CoolingDown(QudaoError):
+    """You gave this customer up, or it was taken back from you: you may claim it again from `until` on."""
+
+    status = 409
+
+
+class NewInPool(QudaoError):
+    """It has come into this pool only just: it can be claimed from `until` on."""
+
+    status = 409
+
+
+class ChangedHandsTooOften(QudaoError):
+    """It has come to another holder too often to be claimed: an administrator assigns it."""
+
+    status = 409
+
+
+class LiesThere(QudaoError):
+    """It lies in this pool already."""
+
+    status = 409
+
+
+class BuiltInPool(QudaoError):
+    """Every agency has this pool: it keeps its name, has no members and is not archived."""
+
+    status = 409
+
+
+class PoolArchived(QudaoError):
+    """This pool is archived: nothing comes into it and nothing of it changes any more."""
+
+    status = 409
+
+
+class PoolNotEmpty(QudaoError):
+    """Customers lie in this pool: move or assign them first."""
+
+    status = 409
+
+
 class HeldElsewhere(QudaoError):
     """Somebody else has the same company under another record."""
 

@@ -37,6 +37,7 @@ Permission = Literal[
     "password:change",
     "policy:read",
     "policy:set",
+    "pool:administer",
     "pool:manage",
     "pool:read",
     "profile:read",
@@ -69,8 +70,9 @@ Permission = Literal[
 class Scope(StrEnum):
     """On whose records a permission counts, from narrow to wide; each holds the one before it.
 
-    OWN: what one holds or did oneself. DEPARTMENT: of the people of one's department and those below it. MANAGED: besides, of
-    the departments that one's account oversees (管辖部门) and those below them. AGENCY: of one's agency, its pools included.
+    OWN: what one holds or did oneself, and the custom pools that one administers. DEPARTMENT: of the people of one's department
+    and those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those below them.
+    AGENCY: of one's agency, its pools included.
     """
 
     OWN = "own"
@@ -95,12 +97,14 @@ OF_READERS: Grants = {
 }
 OF_SELLERS: Grants = {
     **OF_READERS,
+    "customer:assign": Scope.OWN,
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
     "dispute:answer": Scope.OWN,
     "dispute:open": Scope.OWN,
     "note:create": Scope.OWN,
+    "pool:administer": Scope.OWN,
 }
 
 
@@ -132,6 +136,7 @@ def administering(scope: Scope) -> Grants:
         "department:create": scope,
         "log:read": scope,
         "policy:set": scope,
+        "pool:administer": scope,
         "pool:manage": scope,
         "user:create": scope,
         "user:disable": scope,

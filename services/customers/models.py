@@ -1,6 +1,6 @@
 """Tables of customers; what each column promises stands in the migrations."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,14 +35,43 @@ class Base(DeclarativeBase):
 class Pool(Base):
     __tablename__ = "pool"
     __table_args__ = (
-        CheckConstraint("kind IN ('public', 'agency', 'telesales', 'industry')", name="pool_kind_check"),
-        UniqueConstraint("agency_id", "kind", name="pool_kind_key"),
+        CheckConstraint("kind IN ('public', 'agency', 'telesales', 'industry', 'custom')", name="pool_kind_check"),
+        CheckConstraint("version >= 0", name="pool_version_check"),
+        CheckConstraint("archived_at IS NULL OR kind = 'custom'", name="pool_stays"),
+        Index("pool_kind_key", "agency_id", "kind", unique=True, postgresql_where=text("kind <> 'custom'")),
+        Index("pool_name_key", "agency_id", "name", unique=True, postgresql_where=text("archived_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
     kind: Mapped[str]
     name: Mapped[str]
+    version: Mapped[int]
+    archived_at: Mapped[datetime | None]
+    hidden_fields: Mapped[list[str]]
+    claim_rules: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class PoolMember(Base):
+    __tablename__ = "pool_member"
+
+    pool_id: Mapped[UUID] = mapped_column(ForeignKey("pool.id", name="pool_member_pool_id_fkey"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    is_admin: Mapped[bool]
+    since: Mapped[datetime]
+
+
+class PoolClaims(Base):
+    __tablename__ = "pool_claims"
+    __table_args__ = (CheckConstraint("claims >= 0", name="pool_claims_claims_check"),)
+
+    pool_id: Mapped[UUID] = mapped_column(ForeignKey("pool.id", name="pool_claims_pool_id_fkey"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    day: Mapped[date]
+    claims: Mapped[int]
+    last_at: Mapped[datetime | None]
 
 
 class Customer(Base):
@@ -101,7 +130,7 @@ class Ownership(Base):
     __table_args__ = (
         CheckConstraint("number > 0", name="ownership_number_check"),
         CheckConstraint(
-            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back', 'dispute')",
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'move', 'take_back', 'dispute')",
             name="ownership_cause_check",
         ),
         CheckConstraint(ONE_PLACE, name="ownership_one_place"),

@@ -32,6 +32,7 @@ class CustomersService(
         "custom_field_pkey": VersionConflict,
         "dictionary_entry_pkey": VersionConflict,
         "saved_view_name_key": NameTaken,
+        "pool_name_key": NameTaken,
         "dispute_of_attempt": AlreadyDisputed,
         "dispute_of_customer": AlreadyDisputed,
     }

@@ -4,7 +4,9 @@ A few examples of each operation by default; `./qudao fuzz` tries 100 of each, `
 told at the end, and `QUDAO_FUZZ_SEED` makes the same requests again.
 """
 
+import importlib
 import os
+import pkgutil
 import random
 import zlib
 from collections import Counter, defaultdict
@@ -27,8 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from embedded.stack import Stack
-from gateway import health
-from gateway.routes import activities, collision_rules, customers, disputes, identity, reviews, rules
+from gateway import health, routes
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
@@ -42,9 +43,10 @@ CHECKS = [
     response_schema_conformance,
 ]
 PHASES = (Phase.explicit, Phase.generate)  # a request that failed has changed the world, so a smaller one may not fail again
+ROUTED = [importlib.import_module(f"gateway.routes.{found.name}") for found in pkgutil.iter_modules(routes.__path__)]
 OPERATIONS = sorted(
     f"{method} {route.path}"
-    for module in (customers, reviews, disputes, collision_rules, activities, rules, identity, health)
+    for module in (*ROUTED, health)
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
@@ -75,6 +77,8 @@ class World:
         """Puts in what is there, so that requests come further than to 404 and 422; texts without a likely value go."""
         for part in (case.path_parameters, case.query, case.body):
             if isinstance(part, dict):
+                if isinstance(part.get("ids"), list):
+                    part["ids"] = chance.sample(self.known["customer_id"], 3)
                 for name in [name for name, value in part.items() if isinstance(value, str)]:
                     if name in self.known:
                         part[name] = chance.choice(self.known[name])
@@ -86,6 +90,7 @@ class World:
 
 
 CHOICES = {
+    "action",
     "decision",
     "kind",
     "method",
@@ -130,7 +135,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "review_id": near_ones(team),
         "attempt_id": refused_ones(team),
         "dispute_id": disputes_of(team),
-        "pool_id": [*team.pools.values(), *rivals.pools.values()],
+        "pool_id": [*custom_pools(team), *team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
         "password": [PASSWORD, "not the right one"],
@@ -147,6 +152,15 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "city": ["扬州", "上海", "月球"],
         "province": ["江苏", "江苏省"],
     }
+
+
+def custom_pools(team: Team) -> list[str]:
+    """One that is open, one with members; from both one may claim once a day."""
+    pools = [team.admin.post("/v1/pools", {"name": unique("池"), "claim_rules": {"claims_per_day": 1}})["id"] for _ in range(2)]
+    for person, is_admin in ((team.rep, False), (team.supervisor, True)):
+        body = {"is_admin": is_admin}
+        team.admin.request("PUT", f"/v1/pools/{pools[0]}/members/{person.user['id']}", body).raise_for_status()
+    return [str(pool) for pool in pools]
 
 
 def near_ones(team: Team) -> list[str]:

@@ -82,6 +82,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
     ids |= reviews(stack, team)
     ids |= dispute(team)
+    ids |= pools(team)
 
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
@@ -101,6 +102,19 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
     return ids
+
+
+def pools(team: Team) -> dict[str, Any]:
+    """One with a member, an admin and rules, from which was claimed, and one that is archived."""
+    rules = {"claims_per_day": 2}
+    pool, ended = (team.admin.post("/v1/pools", {"name": name, "claim_rules": rules})["id"] for name in ("印花", "旧库"))
+    for person, is_admin in ((team.rep, False), (team.supervisor, True)):
+        path = f"/v1/pools/{pool}/members/{person.user['id']}"
+        expect(200, team.admin.request("PUT", path, {"is_admin": is_admin}))
+    in_custom = [team.admin.post(f"/v1/pools/{pool}/customers", {"name": company()})["customer_id"] for _ in range(2)]
+    expect(200, team.rep.act(in_custom[0], "claim"))
+    expect(200, team.admin.request("POST", f"/v1/pools/{ended}/archive"))
+    return {"pool": pool, "ended_pool": ended, "in_custom": in_custom[1]}
 
 
 def reviews(stack: Stack, team: Team) -> dict[str, Any]:
@@ -476,6 +490,50 @@ CASES = [
         kind="missing",
         of="person {nobody}",
         by={"holders in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE pool_member SET person_id = '{nobody}' WHERE person_id = '{rep}'",
+        kind="missing",
+        of="person {nobody}",
+        by={"people in identity", "pools as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE pool SET archived_at = clock() WHERE id = '{pool}'",
+        kind="wrong",
+        of="pool {pool}",
+        by={"pools and who works in them", "pools as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE pool_member SET pool_id = (SELECT id FROM pool WHERE agency_id = '{agency}' AND kind = 'public')"
+        " WHERE person_id = '{rep}'",
+        kind="wrong",
+        of="pool {pool}",
+        by={"pools and who works in them", "pools as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE pool SET claim_rules = '{{}}' WHERE id = '{pool}'",
+        kind="wrong",
+        of="pool {pool}",
+        by={"pools as told"},
+    ),
+    case("customers", "DELETE FROM pool WHERE id = '{ended_pool}'", kind="missing", of="pool {ended_pool}", by={"pools as told"}),
+    case(
+        "customers",
+        "UPDATE pool_claims SET claims = claims + 1 WHERE person_id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by={"claims"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM pool_claims WHERE person_id = '{rep}'",
+        kind="missing",
+        of="person {rep}",
+        by={"claims"},
     ),
     case(
         "customers",

@@ -88,7 +88,7 @@ def test_the_check_tells_through_the_wall_no_more_than_it_should(stack: Stack, r
         columns = [column.name for column in result.description]
         assert set(columns) == {
             *("customer_id", "name", "names", "normaliser", "province", "city"),
-            *("agency_id", "agency_name", "owner_id", "owner_name", "pool_kind"),
+            *("agency_id", "agency_name", "owner_id", "owner_name", "pool_kind", "pool_members"),
         }
         assert len({row[columns.index("agency_id")] for row in result.fetchall()}) >= 2
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -16,7 +16,15 @@ REP = Viewpoint(ME, OURS, may_claim=True)
 OFFICER = Viewpoint(UUID(int=3), OURS, may_claim=False)
 
 
-def known(name: str, *, owner: UUID | None = COLLEAGUE, agency: UUID = OURS, pool: str | None = None, **typed: str) -> Known:
+def known(
+    name: str,
+    *,
+    owner: UUID | None = COLLEAGUE,
+    agency: UUID = OURS,
+    pool: str | None = None,
+    members: set[UUID] | None = None,
+    **typed: str,
+) -> Known:
     """A customer as the database gives it back, met by every key that it has."""
     subject = subject_of([name], **typed)
     return Known(
@@ -31,6 +39,7 @@ def known(name: str, *, owner: UUID | None = COLLEAGUE, agency: UUID = OURS, poo
         owner_name=None if pool else {ME: "我", COLLEAGUE: "李四"}[owner or COLLEAGUE],
         pool_kind=pool,
         matched=subject.keys,
+        pool_members=None if members is None else frozenset(members),
     )
 
 
@@ -92,6 +101,29 @@ def test_what_lies_in_the_own_public_pool_may_be_claimed() -> None:
 def test_who_claims_nothing_is_refused_what_lies_in_the_public_pool() -> None:
     told = verdict(RUILI, known("上海瑞丽服装厂", pool="public"), viewpoint=OFFICER)
     assert (told.verdict, told.reason) == ("refused", "in_public_pool")
+
+
+def test_what_lies_in_a_custom_pool_may_be_claimed_by_those_to_whom_it_is_open() -> None:
+    for members in (None, {ME, COLLEAGUE}):
+        pooled = known("上海瑞丽服装厂", pool="custom", members=members)
+        told = verdict(RUILI, pooled)
+        assert (told.verdict, told.customer_id) == ("claimable", pooled.id)
+        [shown] = [hit(found, REP) for found in met(RUILI, pooled)]
+        assert (shown.place, shown.customer_id) == ("custom_pool", pooled.id)
+
+
+@pytest.mark.parametrize(("viewpoint", "members"), [(REP, {COLLEAGUE}), (OFFICER, None), (OFFICER, {UUID(int=3)})])
+def test_a_custom_pool_that_is_not_open_counts_as_the_agencys(viewpoint: Viewpoint, members: set[UUID] | None) -> None:
+    pooled = known("上海瑞丽服装厂", pool="custom", members=members)
+    told = verdict(RUILI, pooled, viewpoint=viewpoint)
+    assert (told.verdict, told.reason, told.customer_id) == ("refused", "in_agency_pool", None)
+    [shown] = [hit(found, viewpoint) for found in met(RUILI, pooled)]
+    assert (shown.place, shown.customer_id) == ("agency_pool", None)
+
+
+def test_a_custom_pool_of_another_agency_is_one_like_any_other() -> None:
+    told = verdict(RUILI, known("上海瑞丽服装厂", pool="custom", agency=THEIRS))
+    assert (told.verdict, told.reason) == ("refused", "in_other_agency_pool")
 
 
 def test_a_twin_in_the_pool_does_not_help_when_somebody_holds_the_same_company() -> None:

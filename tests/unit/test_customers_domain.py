@@ -38,8 +38,9 @@ def test_headquarters_gives_across_agencies() -> None:
     check_receiver(**{**REP, "of_agency_id": THEIRS, "scope": Scope.ALL})
 
 
-def test_only_the_public_pool_is_claimed_from() -> None:
-    check_claimable("public")
+def test_only_public_and_custom_pools_are_claimed_from() -> None:
+    for kind in ("public", "custom"):
+        check_claimable(kind)  # type: ignore[arg-type]
     for kind in ("agency", "telesales", "industry"):
         with pytest.raises(NotClaimable):
             check_claimable(kind)  # type: ignore[arg-type]

@@ -46,7 +46,8 @@ def lock_of(key: Key) -> int:
 
 COLUMNS = (
     "(found).customer_id, (found).name, (found).names, (found).normaliser, (found).province, (found).city,"
-    " (found).agency_id, (found).agency_name, (found).owner_id, (found).owner_name, (found).pool_kind"
+    " (found).agency_id, (found).agency_name, (found).owner_id, (found).owner_name, (found).pool_kind,"
+    " (found).pool_members"
 )
 PARAMETERS = (
     "key_subjects", "kinds", "keys", "details", "near_subjects", "near_keys", "pattern_subjects", "pattern_kinds", "starts",
@@ -180,6 +181,7 @@ def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:
         owner_name=row.owner_name,
         pool_kind=row.pool_kind,
         matched=frozenset(matched),
+        pool_members=None if row.pool_members is None else frozenset(row.pool_members),
     )
 
 

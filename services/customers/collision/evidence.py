@@ -67,7 +67,8 @@ CROWDED = 20
 class Known:
     """A customer that was met.
 
-    `names` are its names taken apart, the one on the licence first; `matched` its own keys that were met.
+    `names` are its names taken apart, the one on the licence first; `matched` its own keys that were met. `pool_members` are told
+    of the own agency's custom pools: to whom it is open, null where that is every rep.
     """
 
     id: UUID
@@ -81,6 +82,7 @@ class Known:
     owner_name: str | None
     pool_kind: str | None
     matched: frozenset[Key] = frozenset()
+    pool_members: frozenset[UUID] | None = None
 
 
 class Evidence(NamedTuple):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from services.contracts.collision import Hit, HitPlace, NameParts, RefusalReason, Verdict
@@ -12,7 +12,7 @@ from services.customers.collision.names import CompanyName
 
 
 class Viewpoint(NamedTuple):
-    """Who asks. `may_claim`: whether he may take customers from his agency's public pool."""
+    """Who asks. `may_claim`: whether he may take customers from his agency's pools."""
 
     person_id: UUID
     agency_id: UUID
@@ -24,11 +24,20 @@ def place_of(known: Known, viewpoint: Viewpoint) -> HitPlace:
         return known.pool_kind  # type: ignore[return-value]
     is_ours = known.agency_id == viewpoint.agency_id
     if known.pool_kind:
-        return ("public_pool" if known.pool_kind == "public" else "agency_pool") if is_ours else "other_agency_pool"
+        return place_in_our_pools(known, viewpoint) if is_ours else "other_agency_pool"
     if known.owner_id == viewpoint.person_id:
         return "mine"
     return "colleague" if is_ours else "other_agency"
 
+
+def place_in_our_pools(known: Known, viewpoint: Viewpoint) -> HitPlace:
+    if known.pool_kind == "custom" and viewpoint.may_claim:
+        is_open = known.pool_members is None or viewpoint.person_id in known.pool_members
+        return "custom_pool" if is_open else "agency_pool"
+    return "public_pool" if known.pool_kind == "public" else "agency_pool"
+
+
+OPEN_POOLS: tuple[HitPlace, ...] = ("public_pool", "custom_pool")
 
 REASONS: dict[HitPlace, RefusalReason] = {
     "colleague": "held_by_colleague",
@@ -46,6 +55,7 @@ MESSAGES: dict[str, str] = {
     "free_though_listed": "As far as what was typed can tell, none of those listed is the same company.",
     "yours": "This customer is yours already.",
     "claimable": "It lies in your agency's public pool: you may claim it.",
+    "claimable_custom": "It lies in a pool of your agency that is open to you: you may claim it.",
     "needs_confirmation": "Others come near: look at them, then say why yours is another company.",
     "held_by_colleague": "A colleague holds this customer.",
     "held_by_other_agency": "Another agency holds this customer.",
@@ -57,6 +67,13 @@ MESSAGES: dict[str, str] = {
 }
 
 
+TAKEN_FROM: tuple[tuple[HitPlace, Literal["yours", "claimable"], str], ...] = (
+    ("mine", "yours", "yours"),
+    ("public_pool", "claimable", "claimable"),
+    ("custom_pool", "claimable", "claimable_custom"),
+)
+
+
 def judge(matches: Sequence[Match], viewpoint: Viewpoint) -> Verdict:
     """What entering the subject would come to.
 
@@ -65,14 +82,14 @@ def judge(matches: Sequence[Match], viewpoint: Viewpoint) -> Verdict:
     """
     placed = [(place_of(found.known, viewpoint), found) for found in matches if found.effect == "same"]
     same = [(place, found.known) for place, found in placed if not (place == "mine" and found.is_by_number_alone)]
-    free_to_take = {"mine", "public_pool"} if viewpoint.may_claim else {"mine"}
+    free_to_take = {"mine", *OPEN_POOLS} if viewpoint.may_claim else {"mine"}
     if refusing := [(place, known) for place, known in same if place not in free_to_take]:
         place, known = min(refusing, key=lambda item: list(REASONS).index(item[0]))
         reason = REASONS[place]
         return Verdict(verdict="refused", reason=reason, message=MESSAGES[reason], ask=whom_to_ask(place, known))
-    for place, kind in (("mine", "yours"), ("public_pool", "claimable")):
+    for place, kind, message in TAKEN_FROM:
         if ids := [known.id for where, known in same if where == place]:
-            return Verdict(verdict=kind, message=MESSAGES[kind], customer_id=min(ids))
+            return Verdict(verdict=kind, message=MESSAGES[message], customer_id=min(ids))
     if len(same) < len(placed) or any(found.effect == "near" for found in matches):
         return Verdict(verdict="needs_confirmation", message=MESSAGES["needs_confirmation"])
     return Verdict(verdict="free", message=MESSAGES["free_though_listed" if matches else "free"])
@@ -87,7 +104,7 @@ def whom_to_ask(place: HitPlace, known: Known) -> tuple[str, ...]:
 def hit(found: Match, viewpoint: Viewpoint) -> Hit:
     """The match as the caller may see it."""
     known, place = found.known, place_of(found.known, viewpoint)
-    is_open = place == "mine" or (place == "public_pool" and viewpoint.may_claim)
+    is_open = place == "mine" or (place in OPEN_POOLS and viewpoint.may_claim)
     return Hit(
         ref=ref_of(known.id),
         customer_id=known.id if is_open else None,

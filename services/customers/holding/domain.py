@@ -19,8 +19,8 @@ def check_receiver(*, status: str, roles: Sequence[str], agency_id: UUID, of_age
 
 
 def check_claimable(kind: PoolKind) -> None:
-    """Raises NotClaimable for pools other than the public one."""
-    if kind != "public":
+    """Raises NotClaimable for pools other than the public and custom ones."""
+    if kind not in ("public", "custom"):
         raise NotClaimable(pool=kind)
 
 

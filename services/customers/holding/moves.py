@@ -1,4 +1,7 @@
-"""Releasing, opening, claiming, assigning, transferring, taking back: who may, from where to where; `ownership.place` does it."""
+"""Releasing, opening, moving, claiming, assigning, transferring, taking back: who may, from where to where.
+
+`ownership.place` does it.
+"""
 
 from uuid import UUID
 
@@ -6,8 +9,19 @@ from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
-from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, NotHeld, NotInPool, OutOfScope
+from services.contracts.errors import (
+    AlreadyTheirs,
+    HeldElsewhere,
+    LiesThere,
+    NotFound,
+    NotHeld,
+    NotInPool,
+    OutOfScope,
+    PermissionDenied,
+    ReceiverUnfit,
+)
 from services.contracts.permissions import Scope
+from services.contracts.pools import MoveCustomer
 from services.customers.catalogue import values
 from services.customers.check import matching
 from services.customers.check.checking import viewpoint_of
@@ -17,6 +31,8 @@ from services.customers.collision.verdict import Viewpoint, judge, place_of
 from services.customers.holding import domain
 from services.customers.holding.ownership import in_pool, place, pool_of, with_person
 from services.customers.models import Customer, Pool
+from services.customers.pools import access, claims
+from services.customers.pools import queries as pool_queries
 from services.customers.registry import queries
 from services.directory.models import Person
 from services.directory.scopes import has_within
@@ -24,7 +40,7 @@ from services.directory.service import known_person
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
-POOLS = ("agency_pool", "public_pool")
+POOLS = ("agency_pool", "public_pool", "custom_pool")
 HELD = "It does not lie in a pool: somebody holds it."
 QUICKER = "Somebody was quicker and holds it now."
 
@@ -36,8 +52,28 @@ def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Custom
     values.refuse_reason(work.session, command.reason)
     cause = domain.cause_of_release(owner_id=customer.owner_id, caller_id=call.user_id)
     reason = f"{command.reason}: {command.comment}" if command.comment else command.reason
-    place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "agency")), cause, reason)
+    place(work, customer, in_pool(chosen(work.session, call, customer, command.pool_id)), cause, reason)
     return customer
+
+
+def take_back_by_hand(work: Work, call: Call, command: contract.TakeBackCustomer) -> Customer:
+    """From somebody else: one's own is released."""
+    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+    if customer.owner_id is None:
+        raise NotHeld()
+    if customer.owner_id == call.user_id:
+        raise AlreadyTheirs(detail="It is yours: release it.")
+    place(work, customer, in_pool(chosen(work.session, call, customer, command.pool_id)), "take_back", command.reason)
+    return customer
+
+
+def chosen(session: Session, call: Call, customer: Customer, pool_id: UUID | None) -> Pool:
+    """The agency pool unless who manages pools names another one of the agency."""
+    if pool_id is None:
+        return pool_of(session, customer.agency_id, "agency")
+    if not call.caller.may("pool:manage"):
+        raise PermissionDenied(permission="pool:manage")
+    return pool_queries.lock_to_fill(session, call, pool_id, access.TABLE.c.agency_id == customer.agency_id)
 
 
 def open_to_public(work: Work, call: Call, customer_id: UUID) -> Customer:
@@ -50,7 +86,19 @@ def open_to_public(work: Work, call: Call, customer_id: UUID) -> Customer:
     return customer
 
 
+def move(work: Work, call: Call, command: MoveCustomer) -> Customer:
+    """Between pools that the caller administers. Raises NotInPool, LiesThere, PoolArchived."""
+    customer = lock_pooled(work.session, call, command.customer_id)
+    within = access.administered(call) & (access.TABLE.c.agency_id == customer.agency_id)
+    to = pool_queries.lock_to_fill(work.session, call, command.pool_id, within)
+    if customer.pool_id == to.id:
+        raise LiesThere()
+    place(work, customer, in_pool(to), "move", command.reason)
+    return customer
+
+
 def claim(work: Work, call: Call, customer_id: UUID) -> Customer:
+    """Raises what the rules of the pool forbid, see `claims.count_claim`."""
     subject = lock_company(work.session, customer_id)
     customer = queries.lock_of_agency(work.session, customer_id, call.caller.agency_id)
     if customer is None:
@@ -60,21 +108,38 @@ def claim(work: Work, call: Call, customer_id: UUID) -> Customer:
     if customer.pool_id is None:
         raise NotInPool(detail=QUICKER)
     domain.check_claimable(pool(work.session, customer).kind)  # type: ignore[arg-type]
+    if not claims.is_open(work, customer, call.user_id):
+        raise queries.missing(work.session, customer_id)
     refuse_twins(work.session, subject, customer, viewpoint_of(call))
+    claims.count_claim(work, customer, call.user_id)
     place(work, customer, with_person(person(work.session, call.user_id)), "claim")
     return customer
 
 
 def assign(work: Work, call: Call, command: contract.AssignCustomer) -> Customer:
+    """The admin of a custom pool gives to those who might claim from it."""
     subject = lock_company(work.session, command.customer_id)
-    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
-    if customer.pool_id is None:
-        raise NotInPool(detail=HELD)
+    customer = lock_pooled(work.session, call, command.customer_id)
     receiver = reached(work.session, call, command.to)
     check(receiver, customer, call.scope)
+    if call.scope is Scope.OWN and not claims.is_open(work, customer, receiver.id):
+        raise ReceiverUnfit(reason="the person does not work in this pool")
     refuse_twins(work.session, subject, customer, Viewpoint(receiver.id, receiver.agency_id, may_claim=True))
     place(work, customer, with_person(receiver), "assign")
     return customer
+
+
+def lock_pooled(session: Session, call: Call, customer_id: UUID) -> Customer:
+    """One that lies in a pool which the caller administers. Raises NotInPool of one that he sees and somebody holds."""
+    if call.scope is not Scope.OWN:
+        customer = queries.lock_customer(session, customer_id, call.scope, call.caller)
+        if customer.pool_id is None:
+            raise NotInPool(detail=HELD)
+        return customer
+    found = queries.lock_of_agency(session, customer_id, call.caller.agency_id)
+    if found is None or not access.holds(session, found.pool_id, access.administered(call)):
+        raise queries.missing(session, customer_id)
+    return found
 
 
 def transfer(work: Work, call: Call, command: contract.TransferCustomer) -> Customer:
@@ -143,8 +208,9 @@ def find_receiver(call: Call, person_id: UUID) -> None:
 
 
 def reached(session: Session, call: Call, person_id: UUID) -> Person:
-    """Somebody within the caller's reach. Raises OutOfScope."""
-    within = true() if call.scope is Scope.ALL else has_within(call.scope, call.caller, Person)
+    """Somebody within the caller's reach; of the admin of a pool that is the pool's agency. Raises OutOfScope."""
+    scope = Scope.AGENCY if call.scope is Scope.OWN else call.scope
+    within = true() if scope is Scope.ALL else has_within(scope, call.caller, Person)
     found = session.scalars(select(Person).where(Person.id == person_id, within)).one_or_none()
     if found is None:
         raise OutOfScope()

@@ -1,13 +1,12 @@
 """Who holds what."""
 
+from services.contracts import batches
 from services.contracts import customers as contract
 from services.contracts.base import Envelope
+from services.contracts.pools import MOVE_CUSTOMER, MoveCustomer
 from services.contracts.rules import AllowanceSet
-from services.customers.holding import moves
-from services.customers.holding.ownership import put_allowance, receivers, state_of
-from services.customers.models import Customer
-from services.customers.registry import queries
-from services.customers.registry.views import line, view
+from services.customers.holding import acts, batch, moves
+from services.customers.holding.ownership import put_allowance
 from services.plumbing.call import Call
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
@@ -19,51 +18,64 @@ class HoldingService:
 
     @serves(contract.RELEASE_CUSTOMER)
     def release_customer(self, command: contract.ReleaseCustomer, call: Call) -> contract.CustomerLine:
-        with call.transaction() as work:
-            return moved(work, moves.release(work, call, command))
+        return acts.release(command, call)
+
+    @serves(contract.TAKE_BACK_CUSTOMER)
+    def take_back_customer(self, command: contract.TakeBackCustomer, call: Call) -> contract.CustomerLine:
+        return acts.take_back(command, call)
 
     @serves(contract.OPEN_CUSTOMER)
     def open_customer(self, command: contract.OpenCustomer, call: Call) -> contract.CustomerLine:
-        with call.transaction() as work:
-            return moved(work, moves.open_to_public(work, call, command.customer_id))
+        return acts.open_to_public(command, call)
+
+    @serves(MOVE_CUSTOMER)
+    def move_customer(self, command: MoveCustomer, call: Call) -> contract.CustomerLine:
+        return acts.move(command, call)
 
     @serves(contract.CLAIM_CUSTOMER)
     def claim_customer(self, command: contract.ClaimCustomer, call: Call) -> contract.CustomerView:
-        receivers.prepare(call, call.user_id)
-        with call.transaction() as work:
-            customer = moves.claim(work, call, command.customer_id)
-            work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
-            return work.answer(view(queries.view_of(work.session, customer)))
+        return acts.claim(command, call)
 
     @serves(contract.ASSIGN_CUSTOMER)
     def assign_customer(self, command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:
-        call.answer_again()
-        moves.find_receiver(call, command.to)
-        receivers.prepare(call, command.to)
-        with call.transaction() as work:
-            return moved(work, moves.assign(work, call, command))
+        return acts.assign(command, call)
 
     @serves(contract.TRANSFER_CUSTOMER)
     def transfer_customer(self, command: contract.TransferCustomer, call: Call) -> contract.CustomerLine:
-        call.answer_again()
-        moves.find_receiver(call, command.to)
-        receivers.prepare(call, command.to)
-        with call.transaction() as work:
-            return moved(work, moves.transfer(work, call, command))
+        return acts.transfer(command, call)
+
+    # --- many at once
+
+    @serves(batches.CLAIM_MANY)
+    def claim_many(self, command: batches.ClaimMany, call: Call) -> batches.BatchReport:
+        return batch.carry_out(command, call)
+
+    @serves(batches.ASSIGN_MANY)
+    def assign_many(self, command: batches.AssignMany, call: Call) -> batches.BatchReport:
+        return batch.carry_out(command, call)
+
+    @serves(batches.RELEASE_MANY)
+    def release_many(self, command: batches.ReleaseMany, call: Call) -> batches.BatchReport:
+        return batch.carry_out(command, call)
+
+    @serves(batches.MOVE_MANY)
+    def move_many(self, command: batches.MoveMany, call: Call) -> batches.BatchReport:
+        return batch.carry_out(command, call)
+
+    @serves(batches.TRANSFER_MANY)
+    def transfer_many(self, command: batches.TransferMany, call: Call) -> batches.BatchReport:
+        return batch.carry_out(command, call)
+
+    # --- what rules say
 
     @serves(contract.TAKE_BACK)
     def take_back(self, command: contract.TakeBack, call: Call) -> contract.TakenBack:
         with call.transaction() as work:
             customer = moves.take_back(work, command)
             if customer:
-                work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
+                acts.audit(work, customer)
             return work.answer(contract.TakenBack(is_done=customer is not None))
 
     @handles(AllowanceSet)
     def follow_allowance(self, event: AllowanceSet, envelope: Envelope, work: Work) -> None:
         put_allowance(work.session, event.person_id, event.agency_id, event.limit, envelope.version)
-
-
-def moved(work: Work, customer: Customer) -> contract.CustomerLine:
-    work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
-    return work.answer(line(queries.line_of(work.session, customer)))

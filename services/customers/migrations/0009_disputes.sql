@@ -3,7 +3,7 @@
 ALTER TABLE ownership
     DROP CONSTRAINT ownership_cause_check,
     ADD CONSTRAINT ownership_cause_check
-        CHECK (cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back', 'dispute'));
+        CHECK (cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'move', 'take_back', 'dispute'));
 
 CREATE TABLE dispute (
     id               uuid PRIMARY KEY,

@@ -20,6 +20,7 @@ from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import REASONS, Viewpoint, judge, place_of, ref_of
 from services.customers.holding.ownership import Place, in_pool, place, state_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
+from services.customers.pools import claims
 from services.customers.registry import queries
 from services.customers.reviews import items as review_items
 from services.customers.search import domain as search
@@ -77,7 +78,8 @@ def check(session: Session, subject: Subject, viewpoint: Viewpoint) -> tuple[lis
 
 
 def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject) -> contract.EntryOutcome:
-    """Into the caller's stock, or what else comes of it. Raises StockIsFull."""
+    """Into the caller's stock, or what else comes of it. Raises StockIsFull, and what the rules of a pool forbid that he claims
+    from; then not even the attempt is saved."""
     viewpoint = checking.viewpoint_of(call)
     matching.lock(work.session, subject)
     for _ in range(TRIES):
@@ -88,7 +90,8 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
         customer = queries.lock_known(work.session, verdict.customer_id)
         if verdict.verdict == "yours" and customer.owner_id == call.user_id:
             return bind(work, call, command, subject, customer)
-        if verdict.verdict == "claimable" and customer.pool_id is not None and is_public(work.session, customer):
+        if verdict.verdict == "claimable" and claims.is_open(work, customer, call.user_id):
+            claims.count_claim(work, customer, call.user_id)
             place(work, customer, with_caller(call), "claim")
             keep_typed(work, call, command, subject, customer)
             work.audit(customer.id, new=state_of(customer))
@@ -132,7 +135,7 @@ def with_caller(call: Call) -> Place:
 
 
 def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject: Subject, pool: Pool) -> contract.EntryOutcome:
-    """Into a pool, unless the same company is known; with `keep_twin` even then, over agencies headquarters alone."""
+    """Into a pool, unless the same company is known; who manages pools may then `keep_twin`, over agencies headquarters alone."""
     if command.registered_at and command.registered_at > work.now:
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/registered_at", "detail": "lies in the future"}])
     viewpoint = checking.viewpoint_of(call)._replace(may_claim=False)
@@ -140,7 +143,7 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     matches, verdict = check(work.session, subject, viewpoint)
     hits = checking.shown(matches, viewpoint)
     of_others = any(found.effect == "same" and found.known.agency_id != pool.agency_id for found in matches)
-    may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
+    may_keep = command.keep_twin is not None and call.caller.may("pool:manage") and (call.scope is Scope.ALL or not of_others)
     if verdict.verdict in ("refused", "yours") and not may_keep:
         return unsaved(work, viewpoint, command, matches, verdict, hits)
     to, why = in_pool(pool), command.keep_twin
@@ -220,11 +223,6 @@ def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject:
     names = [(name, "bound") for name in filing.names_in(command)]
     filing.file(work.session, customer, filing.placed_names(names, command), subject)
     indexing.index(work.session, [customer])
-
-
-def is_public(session: Session, customer: Customer) -> bool:
-    pool = session.get_one(Pool, customer.pool_id)
-    return pool.kind == "public"
 
 
 def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> bool:

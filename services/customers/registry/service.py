@@ -7,7 +7,7 @@ from services.contracts.errors import VersionConflict
 from services.customers.catalogue import values
 from services.customers.check import filing
 from services.customers.holding.ownership import receivers, state_of
-from services.customers.models import Pool
+from services.customers.pools import access
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import changes, contacts, editing, entry, places, queries
 from services.customers.registry.views import attempt, ownership, view
@@ -33,9 +33,7 @@ class RegistryService:
         command = places.placed(command)
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         with call.transaction() as work:
-            pool = work.session.get(Pool, command.pool_id)
-            if pool is None:
-                raise pool_queries.hidden_pool(work.session, command.pool_id)
+            pool = pool_queries.lock_to_fill(work.session, call, command.pool_id, access.administered(call))
             values.refuse_unknown(work.session, command.model_dump(), is_new=True)
             return entry.enter_into(work, call, command, subject, pool)
 

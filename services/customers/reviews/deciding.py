@@ -161,7 +161,7 @@ def find_same(work: Work, command: DecideReview, judged: Judged) -> Known:
 
 def set_aside(work: Work, customer: Customer, name: str) -> None:
     """Into the agency pool, unless it lies in a pool from which nobody takes it."""
-    if customer.pool_id and work.session.get_one(Pool, customer.pool_id).kind != "public":
+    if customer.pool_id and work.session.get_one(Pool, customer.pool_id).kind not in ("public", "custom"):
         return
     place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "agency")), "take_back", f"the same as {name}")
 
