@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ops.fsck.invariant import Invariant, by_sql
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
+from services.contracts.team import HandoffChanged
 
 PLACES = """
     SELECT customer.id,
@@ -111,6 +112,45 @@ REVIEWS_AS_TOLD = """
 """
 
 
+COLLABORATORS = """
+    SELECT one.customer_id, CASE WHEN team.id IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN team.id IS NULL THEN 'somebody works on it, and no event was counted'
+                WHEN owner_id IS NULL THEN 'somebody works on it, and it lies in a pool'
+                ELSE 'its holder is his own collaborator' END
+    FROM collaborator AS one JOIN customer ON customer.id = customer_id LEFT JOIN team ON team.customer_id = one.customer_id
+    WHERE team.id IS NULL OR owner_id IS NULL OR owner_id = person_id
+"""
+
+COLLABORATORS_AS_TOLD = """
+    SELECT coalesce(team.customer_id, (told.data ->> 'customer_id')::uuid),
+           CASE WHEN team.version = told.version THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN team.id IS NULL THEN 'its collaborators were told of, and are counted no more'
+                WHEN team.version IS DISTINCT FROM told.version
+                THEN concat('its collaborators changed ', team.version, ' times, and the last event is of ', told.version)
+                ELSE 'the last event says something else of its collaborators' END
+    FROM team
+    FULL JOIN (SELECT DISTINCT ON (aggregate_id) aggregate_id, version, data FROM outbox
+               WHERE name = 'collaborators_changed' ORDER BY aggregate_id, version DESC) AS told ON told.aggregate_id = team.id
+    WHERE team.version IS DISTINCT FROM told.version
+       OR ARRAY(SELECT (person_id, part, to_jsonb(rights), until)::text FROM collaborator
+                WHERE customer_id = team.customer_id ORDER BY person_id)
+          <> ARRAY(SELECT (person_id, part, rights, until)::text
+                   FROM jsonb_to_recordset(told.data -> 'collaborators')
+                        AS said(person_id uuid, part text, rights jsonb, until timestamptz) ORDER BY person_id)
+"""
+
+HANDOFFS = """
+    SELECT handoff.id, CASE WHEN state = 'open' THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN state = 'open' THEN 'it is open, and the customer has changed hands'
+                ELSE 'it was accepted, and the customer has not come to the receiver' END
+    FROM handoff
+    LEFT JOIN customer ON (customer.id, customer.holding, owner_id) = (customer_id, handoff.holding, from_id)
+    LEFT JOIN ownership AS next ON (next.customer_id, number, next.owner_id, cause)
+                                   = (handoff.customer_id, handoff.holding + 1, to_id, 'handoff')
+    WHERE (state = 'open' AND customer.id IS NULL) OR (state = 'accepted' AND part <> 'support' AND next.number IS NULL)
+"""
+
+
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
         return Invariant("customers", about, by_sql("customers", subject, counted, differing), is_patient)
@@ -123,4 +163,8 @@ def invariants() -> Iterator[Invariant]:
     yield of("filed", "customer", "customer", FILED, is_patient=True)
     yield of("reviews", "review", "review_item", REVIEWS)
     yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
+    yield of("collaborators", "customer", "collaborator", COLLABORATORS)
+    yield of("collaborators as told", "customer", "team", COLLABORATORS_AS_TOLD)
+    yield of("handoffs", "handoff", "handoff", HANDOFFS)
+    yield Invariant("customers", "handoffs as told", told("handoff", HandoffChanged))
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

@@ -28,8 +28,9 @@ Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
 PoolKind = Literal["public", "agency", "telesales", "industry"]
 Source = Literal["own", "web", "telesales", "exhibition", "referral", "advertising", "other"]
 """How we came to know of it; `web` is a web-registered member (网上注册会员), with a deadline for the first contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule."""
+Cause = Literal["enter", "claim", "assign", "transfer", "handoff", "release", "open", "take_back"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule.
+`handoff`: the receiver has accepted it."""
 ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "chose_competitor", "wrong_territory", "other"]
 
 
@@ -187,15 +188,17 @@ class ShowCustomer(Query):
 
 
 ListOf = Annotated[
-    Literal["mine", "all", "visible"],
+    Literal["mine", "all", "visible", "shared"],
     Field(
-        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: all that he may see."
+        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: what his role lets him "
+        "see. `shared`: what he works on as a collaborator."
     ),
 ]
 
 
 class CustomerFilter(Query):
-    """`mine`: what the caller holds. `all`: besides, what he entered and was bound. `visible`: all that he may see."""
+    """`mine`: what the caller holds. `all`: besides, what he entered and was bound. `visible`: what his role lets him see.
+    `shared`: what he works on as a collaborator, which is in none of the others."""
 
     of: ListOf = "mine"
     owner_id: UUID | None = None
@@ -260,11 +263,15 @@ class AssignCustomer(Command):
 
 
 class TransferCustomer(Command):
-    """Gives a customer from one person to another; both must be within the caller's reach."""
+    """Gives a customer from one person to another; both must be within the caller's reach.
+
+    Who works on it as a collaborator goes on with `keep_collaborators`, within one agency; otherwise his rights end.
+    """
 
     customer_id: UUID
     to: UUID
     reason: Line | None = None
+    keep_collaborators: bool = False
 
 
 class TakeBack(Command):

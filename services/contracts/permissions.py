@@ -12,6 +12,7 @@ Permission = Literal[
     "agency:create",
     "agency:read",
     "attempt:read",
+    "collaborator:manage",
     "collision:check",
     "collision:configure",
     "customer:assign",
@@ -25,6 +26,9 @@ Permission = Literal[
     "deadline:read",
     "department:create",
     "department:read",
+    "handoff:answer",
+    "handoff:create",
+    "handoff:read",
     "log:read",
     "note:create",
     "note:read",
@@ -50,6 +54,7 @@ Permission = Literal[
     "customer:reclaim",
     "deadline:close",
     "event:read",
+    "handoff:lapse",
     "health:read",
     "person:read",
     "review:open",
@@ -88,9 +93,12 @@ OF_READERS: Grants = {
 }
 OF_SELLERS: Grants = {
     **OF_READERS,
+    "collaborator:manage": Scope.OWN,
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
+    "handoff:answer": Scope.OWN,
+    "handoff:create": Scope.OWN,
     "note:create": Scope.OWN,
 }
 
@@ -106,13 +114,14 @@ def watching(scope: Scope) -> Grants:
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
+        "handoff:read": scope,
         "note:read": scope,
         "review:read": scope,
     }
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"customer:transfer": scope, "review:decide": scope}
+    return {"collaborator:manage": scope, "customer:transfer": scope, "handoff:create": scope, "review:decide": scope}
 
 
 def administering(scope: Scope) -> Grants:
@@ -158,7 +167,7 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read", "review:open"}),
+    "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
     "activities": frozenset({"event:read"}),
     "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }

@@ -7,6 +7,7 @@ from services.contracts.customers import CustomerEntered, CustomerMoved, Custome
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
+from services.contracts.team import CollaboratorsChanged, HandoffChanged
 
 OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserAdded, UserChanged)
 """What every service hears that has to know who belongs where."""
@@ -22,6 +23,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CollisionRulesSet,
         ReviewOpened,
         ReviewDecided,
+        CollaboratorsChanged,
+        HandoffChanged,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

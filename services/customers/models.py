@@ -91,7 +91,8 @@ class Ownership(Base):
     __table_args__ = (
         CheckConstraint("number > 0", name="ownership_number_check"),
         CheckConstraint(
-            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back')", name="ownership_cause_check"
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'take_back')",
+            name="ownership_cause_check",
         ),
         CheckConstraint(ONE_PLACE, name="ownership_one_place"),
         CheckConstraint("held_until >= held_from", name="ownership_order"),

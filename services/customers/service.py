@@ -8,10 +8,11 @@ from services.customers.holding.service import HoldingService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
 from services.customers.reviews.service import ReviewService
+from services.customers.team.service import TeamService
 from services.directory.service import DirectoryService
 from services.plumbing.database import Constraints
 
 
-class CustomersService(CheckService, RegistryService, ReviewService, HoldingService, PoolService, DirectoryService):
+class CustomersService(CheckService, RegistryService, ReviewService, HoldingService, PoolService, TeamService, DirectoryService):
     name = "customers"
     constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict}

@@ -38,7 +38,7 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     """
     if not FILED_BY & command.model_fields_set:
         return None
-    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller)
+    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     [known] = onfile.load(work.session, [customer])

@@ -4,7 +4,7 @@ from services.contracts import customers as contract
 from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
 from services.customers.check import filing
-from services.customers.holding.ownership import receivers, state_of
+from services.customers.holding.ownership import department_of, receivers, state_of
 from services.customers.models import Pool
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import editing, entry, queries
@@ -37,13 +37,13 @@ class RegistryService:
     def update_customer(self, command: contract.UpdateCustomer, call: Call) -> contract.CustomerView:
         with call.transaction() as work:
             refiling = editing.refile(work, call, command)
-            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller, "update")
             if customer.version != command.expected_version:
                 raise VersionConflict(version=customer.version)
             old = view(queries.view_of(work.session, customer))
             editing.change(work.session, customer, command, refiling)
             new = view(queries.view_of(work.session, customer))
-            event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
+            event = contract.CustomerUpdated(**state_of(customer), department_id=department_of(work.session, customer))
             work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
             work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
             return work.answer(new)
