@@ -5,7 +5,7 @@ Rights end in it, at the moment of `until` by the business clock, with nobody's 
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, any_, func, literal, or_, select
 
 from services.contracts.team import Right
 from services.customers.team.models import Collaborator
@@ -22,7 +22,7 @@ LIVE = and_(
 def shared_with(caller: Any, right: Right) -> Select[Any]:
     """The ids of the customers on which the caller has a right as a collaborator."""
     ids = select(Collaborator.customer_id).join(Person, Person.id == Collaborator.person_id)
-    return ids.where(Collaborator.person_id == caller.user_id, Collaborator.rights.contains([right]), LIVE)
+    return ids.where(Collaborator.person_id == caller.user_id, literal(right) == any_(Collaborator.rights), LIVE)
 
 
 def is_shared_with(caller: Any, right: Right, customer_id: Any) -> ColumnElement[bool]:
