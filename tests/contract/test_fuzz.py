@@ -86,6 +86,7 @@ class World:
 
 
 CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES |= {"part", "keep_as"}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
+        "handoff_id": handed_off(team),
         "pool_id": [*team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
@@ -145,6 +147,12 @@ def near_ones(team: Team) -> list[str]:
         entered = team.supervisor.enter(name, confirmation={"seen": seen, "reason": "another county"})
         reviews.append(str(entered.json()["review_id"]))
     return reviews
+
+
+def handed_off(team: Team) -> list[str]:
+    """What the rep offers to one of those who ask."""
+    offer = {"to": team.supervisor.user["id"], "part": "sales"}
+    return [str(team.rep.post(f"/v1/customers/{team.rep.entered()}/handoffs", offer)["id"]) for _ in range(5)]
 
 
 class Summary:
