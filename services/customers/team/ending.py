@@ -21,6 +21,6 @@ def leave(work: Work, customer: Customer, *, kept_by: UUID | None) -> None:
     """Before a customer whose row is locked leaves its holder. `kept_by`: who holds it from now on and keeps the team."""
     concerned = work.session.execute(CONCERNED, {"customer_id": customer.id}).one()
     if concerned.has_team:
-        members.end(work, customer, but=kept_by)
+        members.end(work, customer, kept_by=kept_by)
     if concerned.has_handoff and (handoff := offers.find_open(work.session, customer.id)):
         offers.close(work, handoff, "lapsed")

@@ -43,10 +43,10 @@ def remove(work: Work, customer: Customer, person_id: UUID) -> None:
     tell(work, customer)
 
 
-def end(work: Work, customer: Customer, *, but: UUID | None) -> None:
+def end(work: Work, customer: Customer, *, kept_by: UUID | None) -> None:
     """All of them, because the customer changes hands; or where the others are kept, the one who holds it from now on."""
     those = delete(Collaborator).where(Collaborator.customer_id == customer.id)
-    ended = those if but is None else those.where(or_(Collaborator.person_id == but, Collaborator.until <= work.now))
+    ended = those if kept_by is None else those.where(or_(Collaborator.person_id == kept_by, Collaborator.until <= work.now))
     if work.session.scalars(ended.returning(Collaborator.person_id)).all():
         tell(work, customer)
 
