@@ -12,6 +12,8 @@ Permission = Literal[
     "agency:create",
     "agency:read",
     "attempt:read",
+    "catalogue:configure",
+    "catalogue:read",
     "collaborator:manage",
     "collision:check",
     "collision:configure",
@@ -26,6 +28,10 @@ Permission = Literal[
     "deadline:read",
     "department:create",
     "department:read",
+    "dispute:answer",
+    "dispute:decide",
+    "dispute:open",
+    "dispute:read",
     "handoff:answer",
     "handoff:create",
     "handoff:read",
@@ -85,6 +91,7 @@ OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN,
 OF_READERS: Grants = {
     **OF_EVERYBODY,
     "agency:read": Scope.OWN,
+    "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
     "policy:read": Scope.AGENCY,
@@ -97,6 +104,8 @@ OF_SELLERS: Grants = {
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
+    "dispute:answer": Scope.OWN,
+    "dispute:open": Scope.OWN,
     "handoff:answer": Scope.OWN,
     "handoff:create": Scope.OWN,
     "note:create": Scope.OWN,
@@ -114,6 +123,7 @@ def watching(scope: Scope) -> Grants:
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
+        "dispute:read": scope,
         "handoff:read": scope,
         "note:read": scope,
         "review:read": scope,
@@ -121,7 +131,13 @@ def watching(scope: Scope) -> Grants:
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"collaborator:manage": scope, "customer:transfer": scope, "handoff:create": scope, "review:decide": scope}
+    return {
+        "collaborator:manage": scope,
+        "customer:transfer": scope,
+        "dispute:decide": scope,
+        "handoff:create": scope,
+        "review:decide": scope,
+    }
 
 
 def administering(scope: Scope) -> Grants:
@@ -145,13 +161,19 @@ ROLES: dict[str, Grants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
     "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
     "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
-    "agency_admin": {**OF_READERS, **overseeing(Scope.AGENCY), **administering(Scope.AGENCY)},
+    "agency_admin": {
+        **OF_READERS,
+        **overseeing(Scope.AGENCY),
+        **administering(Scope.AGENCY),
+        "dispute:answer": Scope.AGENCY,
+    },
     "subsystem_admin": {
         **dict.fromkeys(OF_READERS, Scope.ALL),
         **OF_EVERYBODY,
         **overseeing(Scope.ALL),
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
+        "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
     },
     "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},

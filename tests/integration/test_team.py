@@ -116,7 +116,7 @@ def together(*asks: Callable[[], httpx.Response]) -> list[httpx.Response]:
 def test_a_collaborator_sees_the_customer_its_history_and_its_notes_until_he_is_removed(team: Team) -> None:
     customer = team.rep.entered(phone=f"0514-{digits()}")
     expect(201, team.rep.note(customer, maturity=1))
-    reading = ("", "/ownership", "/notes", "/timeline", "/collaborators")
+    reading = ("", "/ownership", "/notes", "/timeline", "/contacts", "/changes", "/collaborators")
     paths = [f"/v1/customers/{customer}{path}" for path in reading]
     assert {team.neighbour.request("GET", path).status_code for path in paths} == {404}
 
@@ -151,6 +151,9 @@ def test_what_is_shared_is_a_list_of_its_own(team: Team) -> None:
 
     assert [line["id"] for line in who.pages("/v1/customers?of=shared", limit=2)] == [third, second, first]
     assert [line["id"] for line in who.pages("/v1/customers?of=shared&is_key=true")] == [third, first]
+    assert [line["id"] for line in who.pages("/v1/customers?of=shared&sort=entered", limit=2)] == [first, second, third]
+    beside = who.get(f"/v1/customers/{second}/neighbours?of=shared")
+    assert (beside["previous_id"], beside["next_id"]) == (third, first)
     assert who.get("/v1/customers/count?of=shared")["count"] == 3
     for of in ("mine", "all", "visible"):
         assert listed(who, of) == {own}
@@ -170,6 +173,10 @@ def test_only_the_right_to_update_lets_a_collaborator_edit_and_only_what_he_has_
     assert told(edit(team.neighbour, customer, 1)) == (412, "version-conflict")
     assert told(edit(team.neighbour, customer, 2, phone=number)) == (409, "customer-collides")
     assert told(edit(team.neighbour, taken)) == (404, "not-found")
+    path, person = f"/v1/customers/{customer}/contacts", {"name": "刘女士"}
+    expect(200, team.neighbour.request("POST", path, person, If_Match='"2"'))
+    shared(team.rep, customer, team.neighbour, "read", "note")
+    assert told(team.neighbour.request("POST", path, person, If_Match='"3"')) == (404, "not-found")
 
 
 def test_an_edit_by_a_collaborator_is_told_as_of_the_holders_department(stack: Stack, team: Team) -> None:

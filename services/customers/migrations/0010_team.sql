@@ -3,7 +3,7 @@
 ALTER TABLE ownership
     DROP CONSTRAINT ownership_cause_check,
     ADD CONSTRAINT ownership_cause_check
-        CHECK (cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'take_back'));
+        CHECK (cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'take_back', 'dispute'));
 
 CREATE TABLE team (
     id          uuid PRIMARY KEY,
