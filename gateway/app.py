@@ -28,6 +28,7 @@ from gateway.routes import (
     reviews,
     rules,
     search,
+    team,
 )
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
@@ -71,7 +72,20 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
     app = _bare("Qudao", backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
     # `search` before `customers`: /customers/count is no customer's id
-    for part in (search, customers, contacts, catalogue, reviews, disputes, pools, collision_rules, activities, rules, identity):
+    for part in (
+        search,
+        customers,
+        contacts,
+        catalogue,
+        reviews,
+        disputes,
+        pools,
+        team,
+        collision_rules,
+        activities,
+        rules,
+        identity,
+    ):
         _add(app, part.router)
     if settings.docs:
         _add(app, docs.make_router(describe(app)))

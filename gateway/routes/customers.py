@@ -226,6 +226,7 @@ class Assignment(Command):
 
 class Transfer(Assignment):
     reason: Line | None = None
+    keep_collaborators: bool = False
 
 
 @router.post(
@@ -291,7 +292,7 @@ async def assign_customer(customer_id: UUID, body: Assignment, caller: Writer) -
     responses=writing(NotFound, NotHeld, AlreadyTheirs, HeldElsewhere, ReceiverUnfit, StockIsFull),
 )
 async def transfer_customer(customer_id: UUID, body: Transfer, caller: Writer) -> contract.CustomerLine:
-    message = contract.TransferCustomer(customer_id=customer_id, to=body.to, reason=body.reason)
+    message = contract.TransferCustomer(customer_id=customer_id, **body.model_dump(exclude_unset=True))
     return await caller.ask(contract.TRANSFER_CUSTOMER, message)
 
 

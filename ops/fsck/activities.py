@@ -11,7 +11,7 @@ FOLLOW_UPS = """
     WITH latest AS (
         SELECT DISTINCT ON (customer_id, agency_id)
                customer_id, agency_id, holding AS noted, min(written_at) AS begun, max(written_at) AS youngest
-        FROM contact_note WHERE holding IS NOT NULL
+        FROM contact_note WHERE holding IS NOT NULL AND part IS NULL
         GROUP BY customer_id, agency_id, holding ORDER BY customer_id, agency_id, holding DESC
     )
     SELECT customer_id, CASE WHEN holding IS NULL THEN 'missing' ELSE 'wrong' END,

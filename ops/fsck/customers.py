@@ -6,6 +6,7 @@ from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
+from services.contracts.team import HandoffChanged
 
 PLACES = """
     SELECT customer.id,
@@ -203,6 +204,44 @@ AWARDED = """
         SELECT FROM dispute WHERE (dispute.customer_id, placed_as) = (placed.customer_id, placed.number))
 """
 
+COLLABORATORS = """
+    SELECT one.customer_id, CASE WHEN team.id IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN team.id IS NULL THEN 'somebody works on it, and no event was counted'
+                WHEN owner_id IS NULL THEN 'somebody works on it, and it lies in a pool'
+                ELSE 'its holder is his own collaborator' END
+    FROM collaborator AS one JOIN customer ON customer.id = customer_id LEFT JOIN team ON team.customer_id = one.customer_id
+    WHERE team.id IS NULL OR owner_id IS NULL OR owner_id = person_id
+"""
+
+COLLABORATORS_AS_TOLD = """
+    SELECT coalesce(team.customer_id, (told.data ->> 'customer_id')::uuid),
+           CASE WHEN team.version = told.version THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN team.id IS NULL THEN 'its collaborators were told of, and are counted no more'
+                WHEN team.version IS DISTINCT FROM told.version
+                THEN concat('its collaborators changed ', team.version, ' times, and the last event is of ', told.version)
+                ELSE 'the last event says something else of its collaborators' END
+    FROM team
+    FULL JOIN (SELECT DISTINCT ON (aggregate_id) aggregate_id, version, data FROM outbox
+               WHERE name = 'collaborators_changed' ORDER BY aggregate_id, version DESC) AS told ON told.aggregate_id = team.id
+    WHERE team.version IS DISTINCT FROM told.version
+       OR ARRAY(SELECT (person_id, part, to_jsonb(rights), until)::text FROM collaborator
+                WHERE customer_id = team.customer_id ORDER BY person_id)
+          <> ARRAY(SELECT (person_id, part, rights, until)::text
+                   FROM jsonb_to_recordset(told.data -> 'collaborators')
+                        AS said(person_id uuid, part text, rights jsonb, until timestamptz) ORDER BY person_id)
+"""
+
+HANDOFFS = """
+    SELECT handoff.id, CASE WHEN state = 'open' THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN state = 'open' THEN 'it is open, and the customer has changed hands'
+                ELSE 'it was accepted, and the customer has not come to the receiver' END
+    FROM handoff
+    LEFT JOIN customer ON (customer.id, customer.holding, owner_id) = (customer_id, handoff.holding, from_id)
+    LEFT JOIN ownership AS next ON (next.customer_id, number, next.owner_id, cause)
+                                   = (handoff.customer_id, handoff.holding + 1, to_id, 'handoff')
+    WHERE (state = 'open' AND customer.id IS NULL) OR (state = 'accepted' AND part <> 'support' AND next.number IS NULL)
+"""
+
 
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
@@ -222,6 +261,10 @@ def invariants() -> Iterator[Invariant]:
     yield Invariant("customers", "disputes", each_of(disputes, by_sql("customers", "customer", "ownership", AWARDED)))
     disputes_told = told("dispute", DisputeOpened, DisputeAnswered, DisputeDecided, DisputeWithdrawn)
     yield Invariant("customers", "disputes as told", disputes_told)
+    yield of("collaborators", "customer", "collaborator", COLLABORATORS)
+    yield of("collaborators as told", "customer", "team", COLLABORATORS_AS_TOLD)
+    yield of("handoffs", "handoff", "handoff", HANDOFFS)
+    yield Invariant("customers", "handoffs as told", told("handoff", HandoffChanged))
     yield of("pools", "agency", "agency", POOLS, is_patient=True)
     yield of("pools and who works in them", "pool", "pool", POOL_ROWS)
     yield of("pools as told", "pool", "pool", POOLS_AS_TOLD)

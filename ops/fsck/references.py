@@ -57,11 +57,23 @@ REFERENCES = (
         "contact note",
         """
         SELECT id, customer_id, holding, author_id FROM contact_note
-        WHERE holding IS NOT NULL AND (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
+        WHERE holding IS NOT NULL AND part IS NULL AND (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
         """,
         "customers",
         HOLDER,
         HOLDER_TYPES,
+    ),
+    Reference(
+        "activities",
+        "notes by collaborators",
+        "contact note",
+        """
+        SELECT id, customer_id, holding FROM contact_note
+        WHERE part IS NOT NULL AND (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
+        """,
+        "customers",
+        "JOIN ownership ON (customer_id, number) = (of_0, of_1) AND owner_id IS NOT NULL",
+        ("uuid", "integer"),
     ),
     Reference(
         "activities",
@@ -107,6 +119,8 @@ REFERENCES = (
             SELECT entered_by FROM customer UNION SELECT entered_by FROM bound_entry
             UNION SELECT person_id FROM entry_attempt UNION SELECT person_id FROM stock
             UNION SELECT person_id FROM review_item UNION SELECT decided_by FROM review_item WHERE decided_by IS NOT NULL
+            UNION SELECT person_id FROM collaborator UNION SELECT given_by FROM collaborator
+            UNION SELECT from_id FROM handoff UNION SELECT to_id FROM handoff UNION SELECT offered_by FROM handoff
             UNION SELECT claimant_id FROM dispute UNION SELECT holder_id FROM dispute WHERE holder_id IS NOT NULL
             UNION SELECT decided_by FROM dispute WHERE decided_by IS NOT NULL UNION SELECT person_id FROM dispute_statement
             UNION SELECT person_id FROM pool_member UNION SELECT person_id FROM pool_claims

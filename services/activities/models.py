@@ -19,6 +19,7 @@ class ContactNote(Base):
         CheckConstraint("maturity >= 0", name="contact_note_maturity_check"),
         CheckConstraint("is_effective = (maturity > 0 AND NOT not_reached AND NOT busy)", name="contact_note_effective"),
         CheckConstraint("holding > 0", name="contact_note_holding_check"),
+        CheckConstraint("part IN ('account_manager', 'support', 'presales', 'other')", name="contact_note_part_check"),
         Index("contact_note_customer", "customer_id", "id"),
         Index("contact_note_holding", "customer_id", "holding", "written_at"),
     )
@@ -38,6 +39,7 @@ class ContactNote(Base):
     is_effective: Mapped[bool]
     next_contact_at: Mapped[datetime | None]
     written_at: Mapped[datetime]
+    part: Mapped[str | None]
 
 
 class FollowUp(Base):

@@ -57,5 +57,6 @@ def lock_follow_up(session: Session, *, customer_id: UUID, agency_id: UUID, hold
 
 
 def first_note_at(session: Session, customer_id: UUID, holding: int) -> datetime | None:
-    query = select(func.min(ContactNote.written_at))
-    return session.scalar(query.where(ContactNote.customer_id == customer_id, ContactNote.holding == holding))
+    """By who held it then."""
+    query = select(func.min(ContactNote.written_at)).where(ContactNote.customer_id == customer_id)
+    return session.scalar(query.where(ContactNote.holding == holding, ContactNote.part.is_(None)))

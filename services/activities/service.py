@@ -14,6 +14,7 @@ from services.contracts.customers import SHOW_CUSTOMER, ShowCustomer
 from services.contracts.errors import NotTheOwner
 from services.contracts.permissions import Scope
 from services.contracts.subscriptions import SUBSCRIPTIONS
+from services.contracts.team import LIST_COLLABORATORS, Part
 from services.directory.service import DirectoryService
 from services.plumbing import paging
 from services.plumbing.call import Call
@@ -32,10 +33,10 @@ class ActivitiesService(DirectoryService):
     def write_note(self, command: contract.WriteNote, call: Call) -> contract.NoteView:
         call.answer_again()
         customer = call.ask(SHOW_CUSTOMER, ShowCustomer(customer_id=command.customer_id))
-        if customer.owner_id != call.user_id:
-            raise NotTheOwner()
+        part = None if customer.owner_id == call.user_id else part_of(call, command.customer_id)
         with call.transaction() as work:
-            follow(work, call, command.customer_id, customer.holding)
+            if part is None:
+                follow(work, call, command.customer_id, customer.holding)
             note = ContactNote(
                 id=new_id(),
                 holding=customer.holding,
@@ -45,6 +46,7 @@ class ActivitiesService(DirectoryService):
                 author_name=call.caller.display_name,
                 is_effective=domain.is_effective(maturity=command.maturity, not_reached=command.not_reached, busy=command.busy),
                 written_at=work.now,
+                part=part,
                 **command.model_dump(),
             )
             work.session.add(note)
@@ -109,6 +111,15 @@ class ActivitiesService(DirectoryService):
             return work.answer(answer)
 
 
+def part_of(call: Call, customer_id: UUID) -> Part:
+    """What the caller does for a customer that somebody else holds. Raises NotTheOwner for who may not write notes on it."""
+    team = call.ask(LIST_COLLABORATORS, ShowCustomer(customer_id=customer_id)).items
+    for collaborator in team:
+        if collaborator.person_id == call.user_id and "note" in collaborator.rights:
+            return collaborator.part
+    raise NotTheOwner()
+
+
 def follow(work: Work, call: Call, customer_id: UUID, holding: int) -> None:
     """Notes a contact under the lock of the follow-up. Raises NotTheOwner or FollowUpForfeited when it is over."""
     row = queries.lock_follow_up(
@@ -145,6 +156,7 @@ def written(note: ContactNote) -> contract.ContactNoteWritten:
         maturity=note.maturity,
         is_effective=note.is_effective,
         holding=note.holding,
+        part=note.part,
     )
 
 

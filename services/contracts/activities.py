@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.contracts.base import Command, Event, Moment, Page, PageQuery, Text, View, command, query
+from services.contracts.team import Part
 
 Method = Literal["phone", "visit", "chat", "mail", "other"]
 
@@ -23,7 +24,7 @@ class ContactNote(Command):
 
 
 class WriteNote(ContactNote):
-    """Writes a note about a customer that the caller holds."""
+    """Writes a note about a customer that the caller holds, or on which he may write notes as a collaborator."""
 
     customer_id: UUID
 
@@ -41,6 +42,7 @@ class NoteView(View):
     is_effective: bool
     next_contact_at: datetime | None
     written_at: datetime
+    part: Part | None = Field(default=None, description="Of an author who was a collaborator and not the holder.")
 
 
 class ListNotes(PageQuery):
@@ -111,7 +113,8 @@ CLOSE_DEADLINE = command("activities.close_deadline", CloseDeadline, ClosedDeadl
 
 
 class ContactNoteWritten(Event, source="activities"):
-    """`holding` says under which holder of the customer it was written; older events do not say."""
+    """`holding` says under which holder of the customer it was written; older events do not say. `part` is the author's when he
+    was a collaborator: his contacts count for himself, and never as the holder's first one."""
 
     note_id: UUID
     customer_id: UUID
@@ -121,6 +124,7 @@ class ContactNoteWritten(Event, source="activities"):
     maturity: int
     is_effective: bool
     holding: int | None = None
+    part: Part | None = None
 
 
 class DeadlineClosed(Event, source="activities"):

@@ -30,9 +30,12 @@ PoolKind = Literal["public", "agency", "telesales", "industry", "custom"]
 Source = Code
 """How we came to know of it, from the dictionary; `web` is a web-registered member (网上注册会员), with a deadline for the first
 contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "move", "take_back", "dispute"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `move`: from one pool to another.
-`take_back`: by a rule, or by who oversees its holder. `dispute`: it was awarded to who had been refused."""
+Cause = Literal[
+    "enter", "claim", "assign", "transfer", "handoff", "release", "open", "move", "take_back", "dispute",
+]  # fmt: skip
+"""Why a customer has come to where it is. `handoff`: the receiver has accepted it. `open`: from the agency pool to the public
+one. `move`: from one pool to another. `take_back`: by a rule, or by who oversees its holder. `dispute`: it was awarded to who had
+been refused."""
 ReleaseReason = Code
 Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(lambda tags: tuple(dict.fromkeys(tags)))]
 Criteria = Annotated[tuple[Code, ...], Field(max_length=10), AfterValidator(lambda codes: tuple(dict.fromkeys(codes)))]
@@ -288,11 +291,15 @@ class AssignCustomer(Command):
 
 
 class TransferCustomer(Command):
-    """Gives a customer from one person to another; both must be within the caller's reach."""
+    """Gives a customer from one person to another; both must be within the caller's reach.
+
+    Who works on it as a collaborator goes on with `keep_collaborators`, within one agency; otherwise his rights end.
+    """
 
     customer_id: UUID
     to: UUID
     reason: Line | None = None
+    keep_collaborators: bool = False
 
 
 class TakeBack(Command):

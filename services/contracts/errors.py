@@ -433,6 +433,37 @@ class HolderOutOfReach(QudaoError):
     status = 409
 
 
+class OwnRights(QudaoError):
+    """Nobody gives himself a part in a customer: it is for somebody else to do."""
+
+    status = 403
+    is_denial = True
+
+
+class TeamIsFull(QudaoError):
+    """No more people can work on this customer: remove somebody first."""
+
+    status = 409
+
+
+class HandoffOpen(QudaoError):
+    """This customer is being handed off already: withdraw that first."""
+
+    status = 409
+
+
+class HandoffClosed(QudaoError):
+    """This handoff has been answered or withdrawn already."""
+
+    status = 409
+
+
+class HandoffLapsed(QudaoError):
+    """Nothing can come of this handoff any more: the customer has changed hands, or the time was up."""
+
+    status = 409
+
+
 # --- of activities
 
 

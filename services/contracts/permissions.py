@@ -14,6 +14,7 @@ Permission = Literal[
     "attempt:read",
     "catalogue:configure",
     "catalogue:read",
+    "collaborator:manage",
     "collision:check",
     "collision:configure",
     "customer:assign",
@@ -31,6 +32,9 @@ Permission = Literal[
     "dispute:decide",
     "dispute:open",
     "dispute:read",
+    "handoff:answer",
+    "handoff:create",
+    "handoff:read",
     "log:read",
     "note:create",
     "note:read",
@@ -57,6 +61,7 @@ Permission = Literal[
     "customer:reclaim",
     "deadline:close",
     "event:read",
+    "handoff:lapse",
     "health:read",
     "person:read",
     "review:open",
@@ -97,12 +102,15 @@ OF_READERS: Grants = {
 }
 OF_SELLERS: Grants = {
     **OF_READERS,
+    "collaborator:manage": Scope.OWN,
     "customer:assign": Scope.OWN,
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
     "dispute:answer": Scope.OWN,
     "dispute:open": Scope.OWN,
+    "handoff:answer": Scope.OWN,
+    "handoff:create": Scope.OWN,
     "note:create": Scope.OWN,
     "pool:administer": Scope.OWN,
 }
@@ -120,13 +128,20 @@ def watching(scope: Scope) -> Grants:
         "day:read": scope,
         "deadline:read": scope,
         "dispute:read": scope,
+        "handoff:read": scope,
         "note:read": scope,
         "review:read": scope,
     }
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"customer:transfer": scope, "dispute:decide": scope, "review:decide": scope}
+    return {
+        "collaborator:manage": scope,
+        "customer:transfer": scope,
+        "dispute:decide": scope,
+        "handoff:create": scope,
+        "review:decide": scope,
+    }
 
 
 def administering(scope: Scope) -> Grants:
@@ -179,7 +194,7 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read", "review:open"}),
+    "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
     "activities": frozenset({"event:read"}),
     "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }

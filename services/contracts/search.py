@@ -11,9 +11,10 @@ from services.contracts.catalogue import Code, DivisionCode, Tag
 from services.contracts.customers import CustomerLine
 
 ListOf = Annotated[
-    Literal["mine", "all", "visible"],
+    Literal["mine", "all", "visible", "shared"],
     Field(
-        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: all that he may see."
+        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: what his role lets him "
+        "see. `shared`: what he works on as a collaborator, which is in none of the others."
     ),
 ]
 Sort = Annotated[

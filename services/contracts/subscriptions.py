@@ -10,6 +10,7 @@ from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded,
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
+from services.contracts.team import CollaboratorsChanged, HandoffChanged
 
 OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserAdded, UserChanged)
 """What every service hears that has to know who belongs where."""
@@ -27,6 +28,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomFieldSet,
         ReviewOpened,
         ReviewDecided,
+        CollaboratorsChanged,
+        HandoffChanged,
         DisputeOpened,
         DisputeAnswered,
         DisputeDecided,

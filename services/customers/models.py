@@ -130,7 +130,7 @@ class Ownership(Base):
     __table_args__ = (
         CheckConstraint("number > 0", name="ownership_number_check"),
         CheckConstraint(
-            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'move', 'take_back', 'dispute')",
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'move', 'take_back', 'dispute')",
             name="ownership_cause_check",
         ),
         CheckConstraint(ONE_PLACE, name="ownership_one_place"),

@@ -11,6 +11,7 @@ from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
 from services.customers.reviews.service import ReviewService
 from services.customers.search.service import SearchService
+from services.customers.team.service import TeamService
 from services.directory.service import DirectoryService
 from services.plumbing.database import Constraints
 
@@ -24,6 +25,7 @@ class CustomersService(
     HoldingService,
     PoolService,
     DisputeService,
+    TeamService,
     DirectoryService,
 ):
     name = "customers"

@@ -104,6 +104,8 @@ CHOICES = {
     "status",
     "day",
     "content",
+    "part",
+    "keep_as",
 }
 
 
@@ -133,6 +135,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
+        "handoff_id": handed_off(team),
         "attempt_id": refused_ones(team),
         "dispute_id": disputes_of(team),
         "pool_id": [*custom_pools(team), *team.pools.values(), *rivals.pools.values()],
@@ -191,6 +194,12 @@ def disputes_of(team: Team) -> list[str]:
     evidence = [{"kind": "note", "text": "x"}]
     bodies = [{"attempt_id": attempt, "claim": "x", "evidence": evidence} for attempt in attempts[:3]]
     return [str(team.rep.post("/v1/disputes", body)["id"]) for body in bodies]
+
+
+def handed_off(team: Team) -> list[str]:
+    """What the rep offers to one of those who ask."""
+    offer = {"to": team.supervisor.user["id"], "part": "sales"}
+    return [str(team.rep.post(f"/v1/customers/{team.rep.entered()}/handoffs", offer)["id"]) for _ in range(5)]
 
 
 class Summary:

@@ -83,6 +83,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     ids |= reviews(stack, team)
     ids |= dispute(team)
     ids |= pools(team)
+    ids |= worked_on_together(team)
 
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
@@ -145,6 +146,21 @@ def dispute(team: Team) -> dict[str, Any]:
     expect(200, team.colleague.request("POST", f"{path}/answer", {"answer": "我在跟进"}))
     expect(200, team.supervisor.request("POST", f"{path}/decision", {"decision": "upheld", "reason": "证据充分"}))
     return {"dispute": opened["id"], "awarded": customer}
+
+
+def worked_on_together(team: Team) -> dict[str, Any]:
+    """Customers with a collaborator, one of whom has written a note, one that was handed off and one that is about to be."""
+    rep, colleague, to = team.rep, team.colleague, {"to": team.colleague.user["id"], "part": "sales"}
+    ids = {key: rep.entered() for key in ("shared", "handed_off", "offered")}
+    collaboration = {"part": "support", "rights": ["read", "note"], "until": "2199-01-01T00:00:00Z"}
+    path = f"/v1/customers/{ids['shared']}/collaborators/{colleague.user['id']}"
+    for _ in range(2):
+        expect(200, rep.request("PUT", path, collaboration))
+    ids["shared_note"] = expect(201, colleague.note(ids["shared"], maturity=1))["id"]
+    ids["accepted"] = expect(201, rep.act(ids["handed_off"], "handoffs", **to))["id"]
+    expect(200, colleague.request("POST", f"/v1/handoffs/{ids['accepted']}/acceptance"))
+    ids["waiting"] = expect(201, rep.act(ids["offered"], "handoffs", **to))["id"]
+    return ids
 
 
 # --- as it runs
@@ -242,6 +258,7 @@ NAMED = {
     "gap": ("rules", "SELECT position + 100 FROM outbox WHERE name = 'follow_up_set'"),
     "followed_up": ("rules", "SELECT id FROM outbox WHERE name = 'follow_up_set'"),
     "attempt": ("customers", "SELECT id FROM entry_attempt WHERE person_id = '{colleague}'"),
+    "shared_team": ("customers", "SELECT id FROM team WHERE customer_id = '{shared}'"),
 }
 
 
@@ -600,7 +617,70 @@ CASES = [
         of="dispute {dispute}",
         by={"disputes as told", "disputes"},
     ),
+    case(
+        "customers",
+        "UPDATE collaborator SET person_id = '{rep}', given_by = '{colleague}' WHERE customer_id = '{shared}'",
+        kind="wrong",
+        of="customer {shared}",
+        by={"collaborators", "collaborators as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE collaborator SET until = NULL WHERE customer_id = '{shared}'",
+        kind="wrong",
+        of="customer {shared}",
+        by={"collaborators as told"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM collaborator WHERE customer_id = '{shared}'",
+        kind="wrong",
+        of="customer {shared}",
+        by={"collaborators as told"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM team WHERE customer_id = '{shared}'",
+        kind="missing",
+        of="customer {shared}",
+        by={"collaborators", "collaborators as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE outbox SET version = 7 WHERE aggregate_id = '{shared_team}' AND version = 2",
+        kind="missing",
+        of="customer {shared}",
+        by={"collaborators as told", "versions of events", LOGGED},
+    ),
+    case(
+        "customers",
+        "UPDATE handoff SET holding = 7 WHERE id = '{waiting}'",
+        kind="wrong",
+        of="handoff {waiting}",
+        by={"handoffs", "handoffs as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET cause = 'transfer' WHERE customer_id = '{handed_off}' AND number = 2",
+        kind="missing",
+        of="handoff {accepted}",
+        by={"handoffs"},
+    ),
+    case(
+        "customers",
+        "UPDATE handoff SET keep_as = 'other' WHERE id = '{waiting}'",
+        kind="wrong",
+        of="handoff {waiting}",
+        by={"handoffs as told"},
+    ),
     # activities
+    case(
+        "activities",
+        "UPDATE contact_note SET holding = 7 WHERE id = '{shared_note}'",
+        kind="missing",
+        of="contact note {shared_note}",
+        by={"notes by collaborators", "notes as told"},
+    ),
     case(
         "activities",
         "UPDATE contact_note SET method = 'visit' WHERE id = '{note}'",

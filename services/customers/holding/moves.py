@@ -152,7 +152,7 @@ def transfer(work: Work, call: Call, command: contract.TransferCustomer) -> Cust
     receiver = reached(work.session, call, command.to)
     check(receiver, customer, call.scope)
     refuse_twins(work.session, subject, customer, Viewpoint(receiver.id, receiver.agency_id, may_claim=True))
-    place(work, customer, with_person(receiver), "transfer", command.reason)
+    place(work, customer, with_person(receiver), "transfer", command.reason, keep_team=command.keep_collaborators)
     return customer
 
 

@@ -17,6 +17,7 @@ from services.contracts.customers import Cause, CustomerEntered, CustomerMoved, 
 from services.contracts.errors import QudaoError, ServiceUnavailable, StockIsFull
 from services.contracts.rules import SHOW_ALLOWANCE, AskAllowance
 from services.customers.models import Customer, Pool, Stock
+from services.customers.team.ending import leave
 from services.directory.models import Person
 from services.directory.service import known_person
 from services.plumbing.call import Call
@@ -41,14 +42,17 @@ def in_pool(pool: Pool) -> Place:
     return Place(pool.agency_id, pool_id=pool.id, pool_kind=pool.kind)  # type: ignore[arg-type]
 
 
-def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str | None = None) -> None:
+def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str | None = None, *, keep_team: bool = False) -> None:
     """Moves a customer whose row this transaction has locked, or that it has just made (`holding` 0), and tells of it.
+    Who works on it besides its holder goes on with `keep_team`, from one person of an agency to another; otherwise not.
 
     The rows of the stocks concerned are locked in the order of their ids, after those of customers. Raises StockIsFull when the
     receiver would hold more than he may; giving away is never refused.
     """
     session, giver, is_new = work.session, customer.owner_id, customer.holding == 0
     move_stock(session, giver=giver, receiver=to.owner_id)
+    if giver:
+        leave(work, customer, kept_by=to.owner_id if keep_team and to.agency_id == customer.agency_id else None)
     since = work.now if is_new else max(work.now, customer.held_since)  # a clock that was set back makes no gap
     if not is_new:
         session.execute(CLOSE, {"customer_id": customer.id, "number": customer.holding, "since": since})
@@ -118,6 +122,12 @@ def state_of(customer: Customer) -> dict[str, object]:
         "held_since": customer.held_since,
         "source": customer.source,
     }
+
+
+def department_of(session: Session, customer: Customer) -> UUID | None:
+    """Where its holder is now."""
+    holder = session.get(Person, customer.owner_id) if customer.owner_id else None
+    return holder.department_id if holder else None
 
 
 # --- stock

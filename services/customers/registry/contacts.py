@@ -11,7 +11,7 @@ from services.contracts import contacts as contract
 from services.contracts.customers import CustomerUpdated
 from services.contracts.errors import InvalidRequest, NotFound, VersionConflict
 from services.customers.check import filing, matching, onfile
-from services.customers.holding.ownership import state_of
+from services.customers.holding.ownership import department_of, state_of
 from services.customers.models import Contact, Customer
 from services.customers.registry import changes, queries
 from services.customers.registry.editing import refuse_or_review
@@ -34,14 +34,14 @@ def change(work: Work, call: Call, command: Changed) -> contract.Contacts:
     session = work.session
     if isinstance(command, contract.ContactFields):
         refuse_unreadable({"phone": command.phone})
-    customer = queries.get_customer(session, command.customer_id, call.scope, call.caller)
+    customer = queries.get_customer(session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     [known] = onfile.load(session, [customer])
     after, oldest = known._replace(contacts=changed(known.contacts, customer, command)), filing.versions.oldest(session)
     subject = after.subject(oldest)
     matching.lock(session, subject)
-    customer = queries.lock_customer(session, command.customer_id, call.scope, call.caller)
+    customer = queries.lock_customer(session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     refuse_or_review(work, call, customer, known.subject(oldest), subject)
@@ -51,7 +51,7 @@ def change(work: Work, call: Call, command: Changed) -> contract.Contacts:
     filing.file_anew(session, customer, after.placed(), subject)
     indexing.index(session, [customer])
     changes.record_fields(work, customer, {"contacts": (old["contacts"], new["contacts"])})
-    state = state_of(customer) | {"department_id": call.caller.department_id}
+    state = state_of(customer) | {"department_id": department_of(session, customer)}
     work.emit(CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
     work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
     return work.answer(contract.Contacts(version=customer.version, items=list(map(view, in_order(after.contacts)))))

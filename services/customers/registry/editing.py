@@ -36,7 +36,7 @@ def completed(work: Work, call: Call, command: contract.UpdateCustomer) -> contr
     typed = places.OF_PLACE & command.model_fields_set
     if not typed:
         return command
-    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller)
+    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller, "update")
     known = {} if given.get("division") else {name: getattr(customer, name) for name in places.TEXTS}
     place = places.completed({**known, **{name: given[name] for name in typed}})
     return command.model_copy(update=place)
@@ -54,7 +54,7 @@ def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling
     """
     if not FILED_BY & command.model_fields_set:
         return None
-    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller)
+    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     [known] = onfile.load(work.session, [customer])

@@ -23,10 +23,12 @@ from sqlalchemy.orm import Session
 
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
+from services.contracts.team import Right
 from services.customers.disputes.models import Dispute
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
+from services.customers.team.access import is_shared_with
 from services.directory.models import Person
-from services.directory.scopes import by_scope, values_of, visible
+from services.directory.scopes import AnyCaller, by_scope, values_of, visible
 from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
@@ -44,7 +46,8 @@ VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kin
 
 # --- one customer
 
-FIND = by_scope(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen), **SEEN)
+OF_COLLABORATOR = is_shared_with(AnyCaller, "read", TABLE.c.id)
+FIND = by_scope(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen | OF_COLLABORATOR), **SEEN)
 FIND_ANY = VIEW.where(TABLE.c.id == bindparam("customer_id"))
 
 
@@ -63,9 +66,13 @@ def missing(connection: Connection | Session, customer_id: UUID) -> NotFound:
     return OutOfScope() if connection.scalar(select(func.is_customer(customer_id))) else NotFound()
 
 
-def get_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller, *, is_locked: bool = False) -> Customer:
-    """Raises NotFound or OutOfScope."""
+def get_customer(
+    session: Session, customer_id: UUID, scope: Scope, caller: Caller, right: Right | None = None, *, is_locked: bool = False
+) -> Customer:
+    """Within the scope, or shared with the caller where a collaborator's `right` is enough. Raises NotFound or OutOfScope."""
     seen = visible(scope, caller, owner=Customer.owner_id, agency=Customer.agency_id)
+    if right:
+        seen |= is_shared_with(caller, right, Customer.id)
     query = select(Customer).where(Customer.id == customer_id, seen).execution_options(populate_existing=True)
     found = session.scalars(query.with_for_update(of=Customer) if is_locked else query).one_or_none()
     if found is None:
@@ -73,8 +80,10 @@ def get_customer(session: Session, customer_id: UUID, scope: Scope, caller: Call
     return found
 
 
-def lock_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller) -> Customer:
-    return get_customer(session, customer_id, scope, caller, is_locked=True)
+def lock_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller, right: Right | None = None) -> Customer:
+    """A right is looked at anew under the lock: it may have been taken away while the lock was waited for."""
+    found = get_customer(session, customer_id, scope, caller, right, is_locked=True)
+    return get_customer(session, customer_id, scope, caller, right) if right else found
 
 
 def lock_known(session: Session, customer_id: UUID) -> Customer:

@@ -6,7 +6,7 @@ from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
 from services.customers.catalogue import values
 from services.customers.check import filing
-from services.customers.holding.ownership import receivers, state_of
+from services.customers.holding.ownership import department_of, receivers, state_of
 from services.customers.pools import access
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import changes, contacts, editing, entry, places, queries
@@ -42,14 +42,14 @@ class RegistryService:
         with call.transaction() as work:
             command = editing.completed(work, call, command)
             refiling = editing.refile(work, call, command)
-            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller, "update")
             if customer.version != command.expected_version:
                 raise VersionConflict(version=customer.version)
             old = view(queries.view_of(work.session, customer))
             editing.change(work.session, customer, command, refiling)
             new = view(queries.view_of(work.session, customer))
             changes.record(work, customer, old, new)
-            event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
+            event = contract.CustomerUpdated(**state_of(customer), department_id=department_of(work.session, customer))
             work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
             work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
             return work.answer(new)

@@ -38,6 +38,7 @@ from services.customers.models import Customer
 from services.customers.registry.queries import BOUND, LINES
 from services.customers.search import domain
 from services.customers.search.models import CustomerSearch
+from services.customers.team.access import shared_with
 from services.directory.scopes import visible
 from services.plumbing.passport import Caller
 
@@ -88,7 +89,7 @@ class Question:
 
     def __init__(self, scope: Scope, caller: Caller, wanted: CustomerFilter) -> None:
         self.caller, self.wanted = caller, wanted
-        self.reach = Scope.OWN if wanted.of in ("mine", "all") else scope
+        self.reach = scope if wanted.of == "visible" else Scope.OWN
         self.searched = domain.searched(wanted.q) if wanted.q is not None else None
 
     @property
@@ -118,6 +119,8 @@ class Question:
         """All that must hold of a row, the caller's reach first."""
         wanted = self.wanted
         seen = visible(self.reach, self.caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
+        if wanted.of == "shared":
+            seen = TABLE.c.id.in_(shared_with(self.caller, "read"))
         found: list[ColumnElement[bool]] = [seen, self.base]
         found += [TABLE.c[name] == value for name in ("source", "industry", "category") if (value := getattr(wanted, name))]
         if wanted.is_key is not None:
