@@ -16,12 +16,13 @@ from gateway.captchas import Captchas
 from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
-from gateway.routes import activities, collision_rules, customers, identity, reviews, rules
+from gateway.routes import activities, collision_rules, customers, identity, members, reviews, rules
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.tokens import OneTimeCodes
+from gateway.tokens import OneTimeCodes, SourceSecrets
 from gateway.typists import Typing
+from gateway.webhooks import Webhooks
 from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
@@ -58,8 +59,10 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
 
     app = _bare("Qudao", backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
-    for router in (customers.router, reviews.router, collision_rules.router, activities.router, rules.router, identity.router):
-        _add(app, router)
+    secrets = SourceSecrets(backend.signer.key)
+    app.state.webhooks = Webhooks(secrets, settings.webhooks_per_second, settings.webhooks_burst, settings.passport_cache)
+    for module in (customers, reviews, collision_rules, members, activities, rules, identity):
+        _add(app, module.router)
     if settings.docs:
         _add(app, docs.make_router(describe(app)))
     return Edge(Bodies(app, max_bytes=settings.max_body_bytes, max_seconds=settings.body_timeout))

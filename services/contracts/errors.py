@@ -329,6 +329,13 @@ class NotWaiting(QudaoError):
     status = 409
 
 
+class TerritoryIsGiven(QudaoError):
+    """Headquarters gives agencies their territories: leave `places` as they are."""
+
+    status = 403
+    is_denial = True
+
+
 # --- of activities
 
 

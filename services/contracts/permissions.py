@@ -26,6 +26,9 @@ Permission = Literal[
     "department:create",
     "department:read",
     "log:read",
+    "member:configure",
+    "member:create",
+    "member:read",
     "note:create",
     "note:read",
     "password:change",
@@ -37,6 +40,8 @@ Permission = Literal[
     "review:decide",
     "review:read",
     "session:end",
+    "territory:read",
+    "territory:set",
     "user:create",
     "user:disable",
     "user:invite",
@@ -51,6 +56,7 @@ Permission = Literal[
     "deadline:close",
     "event:read",
     "health:read",
+    "member:receive",
     "person:read",
     "review:open",
     "session:open",
@@ -106,6 +112,7 @@ def watching(scope: Scope) -> Grants:
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
+        "member:read": scope,
         "note:read": scope,
         "review:read": scope,
     }
@@ -121,8 +128,12 @@ def administering(scope: Scope) -> Grants:
         "customer:assign": scope,
         "department:create": scope,
         "log:read": scope,
+        "member:configure": scope,
+        "member:create": scope,
         "policy:set": scope,
         "pool:manage": scope,
+        "territory:read": scope,
+        "territory:set": scope,
         "user:create": scope,
         "user:disable": scope,
         "user:invite": scope,
@@ -145,7 +156,7 @@ ROLES: dict[str, Grants] = {
         "agency:create": Scope.ALL,
         "collision:configure": Scope.ALL,
     },
-    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},
+    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
@@ -156,7 +167,7 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 """All that a session opened with a one-time code may do."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
-    "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
+    "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
     "customers": frozenset({"allowance:read", "customer:file", "event:read", "person:read", "review:open"}),
     "activities": frozenset({"event:read"}),

@@ -5,6 +5,7 @@ from services.contracts.base import Event
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 
@@ -22,6 +23,9 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CollisionRulesSet,
         ReviewOpened,
         ReviewDecided,
+        MemberArrived,
+        MemberSourceSet,
+        TerritorySet,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

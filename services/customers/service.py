@@ -5,6 +5,7 @@ from typing import ClassVar
 from services.contracts.errors import VersionConflict
 from services.customers.check.service import CheckService
 from services.customers.holding.service import HoldingService
+from services.customers.members.service import MemberService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
 from services.customers.reviews.service import ReviewService
@@ -12,6 +13,8 @@ from services.directory.service import DirectoryService
 from services.plumbing.database import Constraints
 
 
-class CustomersService(CheckService, RegistryService, ReviewService, HoldingService, PoolService, DirectoryService):
+class CustomersService(
+    CheckService, RegistryService, ReviewService, HoldingService, PoolService, MemberService, DirectoryService
+):
     name = "customers"
-    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict}
+    constraints: ClassVar[Constraints] = {"collision_rules_pkey": VersionConflict, "territory_pkey": VersionConflict}

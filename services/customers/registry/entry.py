@@ -87,7 +87,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
             return bind(work, call, command, subject, customer)
         if verdict.verdict == "claimable" and customer.pool_id is not None and is_public(work.session, customer):
             place(work, customer, with_caller(call), "claim")
-            keep_typed(work, call, command, subject, customer)
+            keep_typed(work, command, subject, customer, by=call.user_id)
             work.audit(customer.id, new=state_of(customer))
             return work.answer(
                 contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
@@ -180,7 +180,7 @@ def create(
 
 def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> contract.EntryOutcome:
     """What was typed is kept with the customer that it turned out to be."""
-    keep_typed(work, call, command, subject, customer)
+    keep_typed(work, command, subject, customer, by=call.user_id)
     customer.version += 1
     state = state_of(customer) | {"department_id": call.caller.department_id}
     work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
@@ -189,19 +189,19 @@ def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subje
     return work.answer(contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version))
 
 
-def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> None:
+def keep_typed(work: Work, fields: contract.CustomerFields, subject: Subject, customer: Customer, *, by: UUID) -> None:
     """Its names and numbers are met by the next check as well."""
     bound = BoundEntry(
         id=new_id(),
         customer_id=customer.id,
         agency_id=customer.agency_id,
-        entered_by=call.user_id,
+        entered_by=by,
         entered_at=work.now,
-        **{name: getattr(command, name) for name in OF_BOUND},
+        **{name: getattr(fields, name) for name in OF_BOUND},
     )
     work.session.add(bound)
     filing.file(
-        work.session, customer, filing.placed_names([(name, "bound") for name in filing.names_in(command)], command), subject
+        work.session, customer, filing.placed_names([(name, "bound") for name in filing.names_in(fields)], fields), subject
     )
 
 
