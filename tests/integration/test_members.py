@@ -220,7 +220,7 @@ def test_who_administers_nothing_sends_none_and_has_no_sources(team: Team) -> No
     [
         ({"phone": None}, ""),
         ({"name": " "}, "/name"),
-        ({"name": "扬州有限公司"}, "/name"),
+        ({"name": "有限公司"}, "/name"),
         ({"phone": "电话号码"}, "/phone"),
         ({"email": "nobody"}, "/email"),
         ({"website": "javascript:alert(1)"}, "/website"),
@@ -268,7 +268,7 @@ def test_what_is_not_rightly_signed_is_refused_alike(stack: Stack, team: Team, s
 
 def test_the_former_secret_is_good_for_a_day(stack: Stack, team: Team) -> None:
     first = add_source(team.admin)
-    turned = team.admin.post(f"/v1/member-sources/{first.id}/rotation", {})
+    turned = team.admin.post(f"/v1/member-sources/{first.id}/rotation", {}, status=200)
     second = Source(first.http, first.id, turned["secret"])
     assert (turned["key_version"], turned["secret"] != first.secret) == (2, True)
 
@@ -283,8 +283,8 @@ def test_the_former_secret_is_good_for_a_day(stack: Stack, team: Team) -> None:
 
 def test_a_secret_that_has_leaked_ends_at_once(team: Team) -> None:
     first = add_source(team.admin)
-    team.admin.post(f"/v1/member-sources/{first.id}/rotation", {})
-    turned = team.admin.post(f"/v1/member-sources/{first.id}/rotation", {"end_previous": True})
+    team.admin.post(f"/v1/member-sources/{first.id}/rotation", {}, status=200)
+    turned = team.admin.post(f"/v1/member-sources/{first.id}/rotation", {"end_previous": True}, status=200)
     assert turned["previous_until"] is None
 
     eventually(lambda: first.send(member()).status_code == 401)
@@ -578,11 +578,19 @@ def test_only_those_named_have_turns_and_only_as_long_as_they_are_active(headqua
 # --- territories
 
 
+def agency_heard_of(headquarters: Headquarters) -> str:
+    """The id of a new agency, once customers knows of it."""
+    agency_id = str(headquarters.agency()["id"])
+    path = f"/v1/territories/{agency_id}"
+    eventually(lambda: headquarters.admin.request("GET", path).status_code == 200)
+    return agency_id
+
+
 def test_the_narrowest_place_wins_and_agencies_of_one_place_take_turns(
     headquarters: Headquarters, stack: Stack, central: Source
 ) -> None:
     admin = headquarters.admin
-    province, city, also_city, county = (headquarters.agency()["id"] for _ in range(4))
+    province, city, also_city, county = (agency_heard_of(headquarters) for _ in range(4))
     for agency, places in ((province, ["530000"]), (city, ["530100"]), (also_city, ["530100"]), (county, ["530111"])):
         expect(200, set_territory(admin, agency, places=places))
 
@@ -592,7 +600,7 @@ def test_the_narrowest_place_wins_and_agencies_of_one_place_take_turns(
         return str(came["agency_id"])
 
     assert agency_of(company("", form="有限公司"), province="云南") == province
-    assert agency_of(company("大理")) == province
+    assert agency_of(company("曲靖")) == province
     assert agency_of(company("", form="有限公司"), province="云南省", city="昆明市官渡区") == county
     in_turn = [agency_of(company("昆明")) for _ in range(4)]
     assert in_turn[:2] == in_turn[2:]
@@ -637,7 +645,7 @@ def test_nobody_is_named_who_is_no_rep_of_the_agency(team: Team, rivals: Team) -
 
 
 def test_of_two_who_set_the_first_one_one_wins(headquarters: Headquarters) -> None:
-    path = f"/v1/territories/{headquarters.agency()['id']}"
+    path = f"/v1/territories/{agency_heard_of(headquarters)}"
 
     def put(place: str) -> int:
         return headquarters.admin.request("PUT", path, {"places": [place]}, If_Match='"0"').status_code

@@ -68,6 +68,7 @@ class StandIns:
         self.resolved: Counter[str] = Counter()
         self.revoked: set[str] = set()
         self.seen: dict[str, Any] = {}
+        self.received: list[dict[str, Any]] = []
         self.turn = asyncio.Lock()
 
     async def answer(self, operation: str, message: dict[str, Any], headers: dict[str, Any]) -> Any:
@@ -148,6 +149,19 @@ class StandIns:
             case "mine":
                 return {"outcome": "bound_to_yours", "customer_id": str(CUSTOMER), "version": 3}
         return {"outcome": "created", "customer_id": str(CUSTOMER), "version": 1}
+
+    async def show_member_source_keys(self, message: dict[str, Any]) -> Any:
+        """Of the source with the number 0 none, of others the one of its number, and from 2 on the one before."""
+        number = UUID(message["source_id"]).int
+        self.resolved["source"] += 1
+        return {"versions": [each for each in (number, number - 1) if each]}
+
+    async def receive_member(self, message: dict[str, Any]) -> Any:
+        """Carries what is seen in its id's place; `gone` was disabled just now."""
+        if message["name"] == "gone":
+            raise Raised("NotFound")
+        self.received.append(self.seen)
+        return {"id": str(UUID(int=len(self.received))), "received_at": NOW}
 
     async def show_customer(self, message: dict[str, Any]) -> Any:
         if message["customer_id"] != str(CUSTOMER):
