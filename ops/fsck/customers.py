@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ops.fsck.invariant import Invariant, by_sql
+from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
+from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 
 PLACES = """
     SELECT customer.id,
@@ -111,6 +112,19 @@ REVIEWS_AS_TOLD = """
 """
 
 
+MEMBERS = """
+    SELECT arrival.id, 'missing',
+           CASE WHEN entered_at IS DISTINCT FROM received_at AND outcome = 'entered' THEN 'no customer was entered when it came'
+                ELSE 'its customer was not given to who received it' END
+    FROM member_arrival AS arrival LEFT JOIN customer ON customer.id = arrival.customer_id
+    WHERE outcome = 'entered' AND entered_at IS DISTINCT FROM received_at
+       OR outcome <> 'known' AND person_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ownership AS given
+        WHERE (given.customer_id, given.owner_id, given.cause) = (arrival.customer_id, arrival.person_id, 'assign')
+          AND given.held_from >= arrival.received_at)
+"""
+
+
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
         return Invariant("customers", about, by_sql("customers", subject, counted, differing), is_patient)
@@ -123,4 +137,7 @@ def invariants() -> Iterator[Invariant]:
     yield of("filed", "customer", "customer", FILED, is_patient=True)
     yield of("reviews", "review", "review_item", REVIEWS)
     yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
+    yield of("members", "member arrival", "member_arrival", MEMBERS)
+    settings = (told("member_source", MemberSourceSet), told("territory", TerritorySet, key="agency_id"))
+    yield Invariant("customers", "members as told", each_of(told("member_arrival", MemberArrived, version="1"), *settings))
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

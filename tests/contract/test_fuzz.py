@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from embedded.stack import Stack
 from gateway import health
-from gateway.routes import activities, collision_rules, customers, identity, reviews, rules
+from gateway.routes import activities, collision_rules, customers, identity, members, reviews, rules
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
@@ -44,7 +44,7 @@ CHECKS = [
 PHASES = (Phase.explicit, Phase.generate)  # a request that failed has changed the world, so a smaller one may not fail again
 OPERATIONS = sorted(
     f"{method} {route.path}"
-    for module in (customers, reviews, collision_rules, activities, rules, identity, health)
+    for module in (customers, reviews, collision_rules, members, activities, rules, identity, health)
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
@@ -85,7 +85,22 @@ class World:
             case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
 
 
-CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES = {
+    "decision",
+    "method",
+    "reason",
+    "subject",
+    "role",
+    "of",
+    "state",
+    "source",
+    "on_missed",
+    "status",
+    "day",
+    "content",
+    "outcome",
+    "pooled",
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +129,8 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
+        "source_id": [who.post("/v1/member-sources", {"name": "官网"})["id"] for who in (team.admin, rivals.admin)],
+        "member_id": [team.admin.post("/v1/members", {"name": name, "phone": digits()})["id"] for name in names[:3]],
         "pool_id": [*team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],

@@ -88,6 +88,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, admin.request("PUT", "/v1/policies/follow-up", {"hours": 12, "on_missed": "take_back"}))
 
     eventually(lambda: rep.get("/v1/me/day")["stock"]["limit"] == 90)
+    ids |= members(team)
     for key in ("met", "missed"):
         ids[key] = team.pooled("public", source="web")
         expect(200, admin.act(ids[key], "assign", to=ids["rep"]))
@@ -100,6 +101,16 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
     return ids
+
+
+def members(team: Team) -> dict[str, Any]:
+    """A source, a setting of whose turn it is, and a web-registered member that is a new customer and one that is known."""
+    name, admin = company(), team.admin
+    source = admin.post("/v1/member-sources", {"name": "官网"})["id"]
+    setting = {"assignees": [team.colleague.user["id"]]}
+    expect(200, admin.request("PUT", f"/v1/territories/{team.agency_id}", setting, If_Match='"0"'))
+    sent = [admin.post("/v1/members", {"name": name, "phone": f"0514-{digits()}"})["id"] for _ in range(2)]
+    return {"source": source, "member": sent[0]}
 
 
 def reviews(stack: Stack, team: Team) -> dict[str, Any]:
@@ -440,6 +451,34 @@ CASES = [
         kind="missing",
         of="person {nobody}",
         by={"holders in identity"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_arrival SET received_at = received_at + interval '1 second' WHERE id = '{member}'",
+        kind="missing",
+        of="member arrival {member}",
+        by={"members"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_arrival SET name = 'other' WHERE id = '{member}'",
+        kind="wrong",
+        of="member arrival {member}",
+        by={"members as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_source SET is_enabled = false WHERE id = '{source}'",
+        kind="wrong",
+        of="member source {source}",
+        by={"members as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE territory SET pooled = 'leave' WHERE agency_id = '{agency}'",
+        kind="wrong",
+        of="territory {agency}",
+        by={"members as told"},
     ),
     case(
         "customers",

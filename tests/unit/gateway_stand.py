@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import aiormq
 import httpx
@@ -68,7 +68,6 @@ class StandIns:
         self.resolved: Counter[str] = Counter()
         self.revoked: set[str] = set()
         self.seen: dict[str, Any] = {}
-        self.received: list[dict[str, Any]] = []
         self.turn = asyncio.Lock()
 
     async def answer(self, operation: str, message: dict[str, Any], headers: dict[str, Any]) -> Any:
@@ -153,15 +152,13 @@ class StandIns:
     async def show_member_source_keys(self, message: dict[str, Any]) -> Any:
         """Of the source with the number 0 none, of others the one of its number, and from 2 on the one before."""
         number = UUID(message["source_id"]).int
-        self.resolved["source"] += 1
         return {"versions": [each for each in (number, number - 1) if each]}
 
     async def receive_member(self, message: dict[str, Any]) -> Any:
-        """Carries what is seen in its id's place; `gone` was disabled just now."""
+        """Its id is made of the command's; `gone` was disabled just now."""
         if message["name"] == "gone":
             raise Raised("NotFound")
-        self.received.append(self.seen)
-        return {"id": str(UUID(int=len(self.received))), "received_at": NOW}
+        return {"id": str(uuid5(USER, self.seen["headers"]["nameko.command_id"])), "received_at": NOW}
 
     async def show_customer(self, message: dict[str, Any]) -> Any:
         if message["customer_id"] != str(CUSTOMER):

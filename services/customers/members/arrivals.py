@@ -51,14 +51,13 @@ class Member(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What became of it: of which agency it is, which customer it is, who has it or why nobody does."""
+    """What became of it: of which agency it is, which customer it is, who has it or why nobody received it."""
 
     outcome: MemberOutcome
     agency_id: UUID
-    customer_id: UUID
+    customer_id: UUID | None
     person_id: UUID | None = None
     reason: MemberReason | None = None
-    is_theirs: bool = True
 
 
 def read(told: MemberFields, call: Call) -> tuple[CustomerFields, Subject]:
@@ -127,9 +126,10 @@ def find_twin(session: Session, customer: Customer, matches: Sequence[Match]) ->
 def leave(member: Member, known: Known, reason: MemberReason | None = None) -> Received:
     """Where it is. Its holder has a warm lead; of what another agency has, the agency of a source learns no more than that."""
     agency_id = known.agency_id if member.by_territory else member.agency_id
-    is_theirs = known.agency_id == agency_id
     reason = reason or REASONS[place_of(known, of_agency(agency_id))]
-    return Received("known", agency_id, known.id, known.owner_id if is_theirs else None, reason, is_theirs)
+    if known.agency_id != agency_id:
+        return Received("known", agency_id, None, None, reason)
+    return Received("known", agency_id, known.id, known.owner_id, reason)
 
 
 def assign_known(work: Work, member: Member, known: Known, matches: Sequence[Match], registered_at: datetime) -> Received:
@@ -179,24 +179,23 @@ def headquarters(session: Session) -> UUID:
 
 def keep(work: Work, member: Member, received: Received, registered_at: datetime) -> MemberArrival:
     """What has arrived and what became of it: kept, told and audited."""
-    what = received._asdict()
-    is_theirs = what.pop("is_theirs")
     arrival = MemberArrival(
         id=new_id(),
         source_id=member.source_id,
         received_at=work.now,
         registered_at=registered_at,
         **member.told.model_dump(include=KEPT),
-        **what,
+        **received._asdict(),
     )
     work.session.add(arrival)
-    if not is_theirs:
-        what["customer_id"] = None
     told = MemberArrived(
         member_id=arrival.id,
         source_id=arrival.source_id,
         name=arrival.name,
-        **{name: what[name] for name in ("outcome", "reason", "customer_id", "person_id")},
+        outcome=received.outcome,
+        reason=received.reason,
+        customer_id=received.customer_id,
+        person_id=received.person_id,
     )
     work.emit(told, aggregate_id=arrival.id, version=1, agency_id=arrival.agency_id)
     work.audit(arrival.id, agency_id=arrival.agency_id, new=told)

@@ -39,6 +39,7 @@ class MemberArrival(Base):
             name="member_arrival_reason_check",
         ),
         CheckConstraint("phone IS NOT NULL OR email IS NOT NULL", name="member_arrival_reachable"),
+        CheckConstraint("outcome = 'known' OR customer_id IS NOT NULL", name="member_arrival_customer"),
         CheckConstraint("outcome <> 'assigned' OR person_id IS NOT NULL", name="member_arrival_assigned"),
         CheckConstraint("(reason IS NULL) = (outcome <> 'known' AND person_id IS NOT NULL)", name="member_arrival_received"),
         Index("member_arrival_made", "customer_id", unique=True, postgresql_where=text("outcome = 'entered'")),
@@ -63,7 +64,7 @@ class MemberArrival(Base):
     needs: Mapped[str | None]
     outcome: Mapped[str]
     reason: Mapped[str | None]
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customer.id", name="member_arrival_customer_id_fkey"))
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customer.id", name="member_arrival_customer_id_fkey"))
     person_id: Mapped[UUID | None]
 
 

@@ -19,7 +19,7 @@ from services.plumbing.passport import Caller
 # --- members
 
 ARRIVALS = cast(Table, MemberArrival.__table__)
-# a customer that is another agency's by now, or always was, stands behind the wall
+# a customer that is another agency's by now stands behind the wall
 MEMBERS: Select[Any] = (
     select(
         *(column for column in ARRIVALS.c if column.name != "customer_id"),

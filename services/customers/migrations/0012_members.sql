@@ -37,9 +37,10 @@ CREATE TABLE member_arrival (
     outcome        text NOT NULL CHECK (outcome IN ('entered', 'assigned', 'known')),
     reason         text CHECK (reason IN ('no_territory', 'nobody_left', 'held_by_colleague', 'held_by_other_agency',
         'in_public_pool', 'in_agency_pool', 'in_other_agency_pool', 'held_by_telesales', 'held_by_industry')),
-    customer_id    uuid NOT NULL CONSTRAINT member_arrival_customer_id_fkey REFERENCES customer,
+    customer_id    uuid CONSTRAINT member_arrival_customer_id_fkey REFERENCES customer,
     person_id      uuid,
     CONSTRAINT member_arrival_reachable CHECK (phone IS NOT NULL OR email IS NOT NULL),
+    CONSTRAINT member_arrival_customer CHECK (outcome = 'known' OR customer_id IS NOT NULL),
     CONSTRAINT member_arrival_assigned CHECK (outcome <> 'assigned' OR person_id IS NOT NULL),
     CONSTRAINT member_arrival_received CHECK ((reason IS NULL) = (outcome <> 'known' AND person_id IS NOT NULL))
 );
@@ -48,7 +49,7 @@ CREATE INDEX member_arrival_agency ON member_arrival (agency_id, id);
 CREATE INDEX member_arrival_person ON member_arrival (person_id, id);
 COMMENT ON TABLE member_arrival IS 'Web-registered members as they came in, and what each turned out to be; never changed.';
 COMMENT ON COLUMN member_arrival.agency_id IS 'Who received it, or of a known one of headquarters'' sources who has it.';
-COMMENT ON COLUMN member_arrival.customer_id IS 'The one that it is; of a known one it may be another agency''s.';
+COMMENT ON COLUMN member_arrival.customer_id IS 'The one that it is; NULL of a known one that another agency has.';
 COMMENT ON CONSTRAINT member_arrival_received ON member_arrival IS 'Somebody received it, or there is a reason why nobody did.';
 COMMENT ON COLUMN member_arrival.person_id IS 'Who received it, or of a known one who held it then.';
 
