@@ -4,6 +4,7 @@ import base64
 import hmac
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, NamedTuple
@@ -54,20 +55,34 @@ class Webhooks:
     def __init__(self, secrets: SourceSecrets, per_second: float, burst: int, max_age: float) -> None:
         self.secrets = secrets
         self.limit = RateLimit(per_second, burst)
+        self._strangers = RateLimit(per_second, burst)
         self._versions: Coalescing[tuple[int, ...]] = Coalescing(max_age, size=CACHED)
+        self._signed: OrderedDict[UUID, None] = OrderedDict()
+        """Sources that have signed something, the longest ago first."""
 
     async def check(self, source_id: UUID, signed: Signed, caller: Caller) -> None:
-        """Raises WebhookRefused, and TooManyRequests to who has signed: nobody else can use up what a source may send."""
-        versions = await self._versions.get(str(source_id), lambda: ask_versions(source_id, caller))
+        """Raises WebhookRefused, and TooManyRequests to who has signed: nobody else can use up what a source may send.
+
+        Of sources that have not signed anything yet, all together, as many are asked for as one may send; then TooManyRequests.
+        """
+        versions = await self._versions.get(str(source_id), lambda: self._ask(source_id, caller))
         # always as many keys, so that the time tells nobody whether there is such a source
         keys = [self.secrets.key(source_id, version) for version in (*versions, NOBODYS, NOBODYS)[:KEYS]]
         if not is_signed(signed, keys):
             raise WebhookRefused()
+        self._remember(source_id)
         self.limit.take(source_id, time.monotonic())
 
+    async def _ask(self, source_id: UUID, caller: Caller) -> tuple[int, ...]:
+        if source_id not in self._signed:
+            self._strangers.take(None, time.monotonic())
+        return (await caller.ask(SHOW_MEMBER_SOURCE_KEYS, AskMemberSourceKeys(source_id=source_id))).versions
 
-async def ask_versions(source_id: UUID, caller: Caller) -> tuple[int, ...]:
-    return (await caller.ask(SHOW_MEMBER_SOURCE_KEYS, AskMemberSourceKeys(source_id=source_id))).versions
+    def _remember(self, source_id: UUID) -> None:
+        self._signed[source_id] = None
+        self._signed.move_to_end(source_id)
+        if len(self._signed) > CACHED:
+            self._signed.popitem(last=False)
 
 
 def is_signed(signed: Signed, keys: Sequence[bytes]) -> bool:

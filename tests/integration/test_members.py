@@ -617,6 +617,22 @@ def test_what_nobody_has_lies_with_headquarters(headquarters: Headquarters, cent
         assert admin.get(f"/v1/customers/{came['customer_id']}")["pool_id"] == headquarters.pools(own)["agency"]
 
 
+def test_what_has_lain_with_headquarters_goes_to_who_has_the_place_by_now(
+    headquarters: Headquarters, stack: Stack, rivals: Team, central: Source
+) -> None:
+    admin, name = headquarters.admin, company("铜仁")
+    first = arrival(admin, central.sent(member(name)))
+    assert first["reason"] == "no_territory"
+    expect(200, set_territory(admin, rivals.agency_id, places=["520600"]))
+    try:
+        came = arrival(rivals.rep, central.sent(member(name)))
+    finally:
+        expect(200, set_territory(admin, rivals.agency_id))
+    customer = rivals.rep.get(f"/v1/customers/{came['customer_id']}")
+    assert (came["outcome"], came["customer_id"]) == ("assigned", first["customer_id"])
+    assert (customer["agency_id"], customer["owner_id"]) == (rivals.agency_id, rivals.rep.user["id"])
+
+
 def test_headquarters_alone_gives_territories(team: Team, rivals: Team) -> None:
     admin, path = team.headquarters.admin, f"/v1/territories/{rivals.agency_id}"
     given = expect(200, set_territory(admin, rivals.agency_id, places=["630000", "630100", "630000"]))

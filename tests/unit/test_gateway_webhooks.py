@@ -166,3 +166,16 @@ def test_a_flood_is_sent_away_and_only_who_has_signed_counts(stand: Stand, secre
         assert refused.json()["type"] == "urn:qudao:problem:too-many-requests"
         assert int(refused.headers["Retry-After"]) >= 60
         assert sent(client, TURNED, body, other).status_code == 200
+
+
+def test_guesses_at_sources_are_not_asked_about_without_end(stand: Stand, secrets: SourceSecrets) -> None:
+    body = body_of()
+    right = signed(secrets.key(NEW, 1), body)
+    with stand.gateway(webhooks_per_second=0.01, webhooks_burst=5) as gateway, gateway.client() as client:
+        assert sent(client, NEW, body, right).status_code == 200
+
+        guesses = [sent(client, UUID(int=1_000 + number), body, right).status_code for number in range(20)]
+
+        assert guesses == [401] * 4 + [429] * 16
+        time.sleep(0.6)  # for so long the gateway may know what it knew
+        assert sent(client, NEW, body, right).status_code == 200

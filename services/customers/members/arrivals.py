@@ -112,9 +112,10 @@ def lock(session: Session, subject: Subject, same: Collection[UUID]) -> None:
     session.scalars(those.with_for_update().execution_options(populate_existing=True)).all()
 
 
-def find_twin(session: Session, customer: Customer, matches: Sequence[Match]) -> Known | None:
-    """Who has the company under another record: then nobody comes to hold this one, as with every assignment."""
-    viewpoint = of_agency(customer.agency_id)
+def find_twin(session: Session, customer: Customer, agency_id: UUID, matches: Sequence[Match]) -> Known | None:
+    """Who has the company under another record, seen by the agency that is to hold this one: then nobody comes to, as with every
+    assignment."""
+    viewpoint = of_agency(agency_id)
     others = [*matches, *matching.find(session, onfile.filed_subject(session, customer))]
     others = [found for found in others if found.known.id != customer.id and place_of(found.known, viewpoint) not in POOLS]
     return domain.choose_known(others, viewpoint)
@@ -133,20 +134,23 @@ def leave(member: Member, known: Known, reason: MemberReason | None = None) -> R
 
 
 def assign_known(work: Work, member: Member, known: Known, matches: Sequence[Match], registered_at: datetime) -> Received:
-    """One from a pool is given to the next in turn of that agency, unless the agency wants it left there."""
-    customer = lock_known(work.session, known.id)
-    if twin := find_twin(work.session, customer, matches):
-        return leave(member, twin)
-    setting = work.session.get(Territory, customer.agency_id)
+    """One from a pool is given to the next in turn of that agency, from headquarters' pools to one of the agency that has the
+    place, unless the agency of the pool wants it left there."""
+    session, customer = work.session, lock_known(work.session, known.id)
+    setting = session.get(Territory, customer.agency_id)
     if setting and setting.pooled == "leave":
         return leave(member, known)
-    person = turns.next_person(work.session, customer.agency_id)
+    is_ours = customer.agency_id == member.agency_id
+    agency_id = (receiving_agency(session, member) if is_ours else None) or customer.agency_id
+    if twin := find_twin(session, customer, agency_id, matches):
+        return leave(member, twin)
+    person = turns.next_person(session, agency_id)
     if person is None:
         return leave(member, known, "nobody_left")
     entry.keep_typed(work, member.fields, member.subject, customer, by=member.by)
     customer.source, customer.registered_at = "web", registered_at
     place(work, customer, with_person(person), "assign", WHY)
-    return Received("assigned", customer.agency_id, customer.id, person.id)
+    return Received("assigned", agency_id, customer.id, person.id)
 
 
 def enter(work: Work, call: Call, member: Member, matches: Sequence[Match], registered_at: datetime) -> Received:
