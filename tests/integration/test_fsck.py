@@ -104,13 +104,16 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
 
 def members(team: Team) -> dict[str, Any]:
-    """A source, a setting of whose turn it is, and a web-registered member that is a new customer and one that is known."""
+    """A source, a setting of whose turn it is, and web-registered members: a new customer, a known one, one from a pool."""
     name, admin = company(), team.admin
     source = admin.post("/v1/member-sources", {"name": "官网"})["id"]
     setting = {"assignees": [team.colleague.user["id"]]}
     expect(200, admin.request("PUT", f"/v1/territories/{team.agency_id}", setting, If_Match='"0"'))
-    sent = [admin.post("/v1/members", {"name": name, "phone": f"0514-{digits()}"})["id"] for _ in range(2)]
-    return {"source": source, "member": sent[0]}
+    pooled = company()
+    expect(200, admin.act(team.pooled("agency", pooled), "open"))
+    sent = [admin.post("/v1/members", {"name": each, "phone": f"0514-{digits()}"}) for each in (name, name, pooled)]
+    assert [each["outcome"] for each in sent] == ["entered", "known", "assigned"]
+    return {"source": source, "member": sent[0]["id"]}
 
 
 def reviews(stack: Stack, team: Team) -> dict[str, Any]:

@@ -91,25 +91,31 @@ def of_agency(agency_id: UUID) -> Viewpoint:
 
 
 def meet(session: Session, subject: Subject) -> Sequence[Match]:
-    """Those it meets, under the locks of an entry and of an assignment. One that came in before they were given is locked as
-    well, then out of the usual order: at worst a circle, which the database ends and the sender tries again."""
-    locked: set[UUID] | None = None
+    """Those it meets, under the locks of an entry and of an assignment. When it meets more once these are given, all are let go
+    and taken anew: whoever took more afterwards would take them out of order, and wait in a circle with others."""
+    wanted = same_of(matching.find(session, subject))
     while True:
-        matches = matching.find(session, subject)
-        same = {found.known.id for found in matches if found.effect == "same"}
-        if locked is not None and same <= locked:
-            return matches
-        lock(session, subject, same)
-        locked = same
+        with session.connection().begin_nested() as attempt:
+            lock(session, subject, wanted)
+            matches = matching.find(session, subject)
+            if same_of(matches) <= wanted:
+                return matches
+            attempt.rollback()
+        wanted |= same_of(matches)
+
+
+def same_of(matches: Sequence[Match]) -> set[UUID]:
+    return {found.known.id for found in matches if found.effect == "same"}
 
 
 def lock(session: Session, subject: Subject, same: Collection[UUID]) -> None:
     """The keys of the member and of those it may be, at once; then their rows, as far as the wall lets them be seen."""
     those = select(Customer).where(Customer.id.in_(same)).order_by(Customer.id)
-    on_file = onfile.load(session, session.scalars(those).all())
+    on_file = onfile.load(session, session.scalars(those).all()) if same else []
     oldest = filing.versions.oldest(session)
     matching.lock(session, subject, *(each.subject(oldest) for each in on_file))
-    session.scalars(those.with_for_update().execution_options(populate_existing=True)).all()
+    if same:
+        session.scalars(those.with_for_update().execution_options(populate_existing=True)).all()
 
 
 def find_twin(session: Session, customer: Customer, agency_id: UUID, matches: Sequence[Match]) -> Known | None:
