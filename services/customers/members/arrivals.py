@@ -153,8 +153,8 @@ def assign_known(work: Work, member: Member, known: Known, matches: Sequence[Mat
     person = turns.next_person(session, agency_id)
     if person is None:
         return leave(member, known, "nobody_left")
-    entry.keep_typed(work, member.fields, member.subject, customer, by=member.by)
     customer.source, customer.registered_at = "web", registered_at
+    entry.keep_typed(work, member.fields, member.subject, customer, by=member.by)
     place(work, customer, with_person(person), "assign", WHY)
     return Received("assigned", agency_id, customer.id, person.id)
 
