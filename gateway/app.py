@@ -16,7 +16,19 @@ from gateway.captchas import Captchas
 from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
-from gateway.routes import activities, collision_rules, customers, identity, members, reviews, rules
+from gateway.routes import (
+    activities,
+    catalogue,
+    collision_rules,
+    contacts,
+    customers,
+    disputes,
+    identity,
+    members,
+    reviews,
+    rules,
+    search,
+)
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -61,8 +73,21 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
     secrets = SourceSecrets(backend.signer.key)
     app.state.webhooks = Webhooks(secrets, settings.webhooks_per_second, settings.webhooks_burst, settings.passport_cache)
-    for module in (customers, reviews, collision_rules, members, activities, rules, identity):
-        _add(app, module.router)
+    # `search` before `customers`: /customers/count is no customer's id
+    for part in (
+        search,
+        customers,
+        contacts,
+        catalogue,
+        reviews,
+        disputes,
+        collision_rules,
+        members,
+        activities,
+        rules,
+        identity,
+    ):
+        _add(app, part.router)
     if settings.docs:
         _add(app, docs.make_router(describe(app)))
     return Edge(Bodies(app, max_bytes=settings.max_body_bytes, max_seconds=settings.body_timeout))

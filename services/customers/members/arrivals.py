@@ -21,7 +21,7 @@ from services.customers.holding.ownership import in_pool, place, pool_of, with_p
 from services.customers.members import domain, turns
 from services.customers.members.models import MemberArrival, Territory
 from services.customers.models import Customer
-from services.customers.registry import entry
+from services.customers.registry import entry, places
 from services.customers.registry.queries import lock_known
 from services.customers.reviews import items as review_items
 from services.directory.models import Agency
@@ -63,7 +63,7 @@ class Received(NamedTuple):
 def read(told: MemberFields, call: Call) -> tuple[CustomerFields, Subject]:
     """As an entry is read, before the transaction. Raises InvalidRequest."""
     of_customer = told.model_dump(include=CustomerFields.model_fields.keys() & KEPT)
-    fields = CustomerFields(source="web", **of_customer)
+    fields = places.placed(CustomerFields(source="web", **of_customer))
     return fields, entry.subject_of_fields(fields, filing.versions.of(call))
 
 

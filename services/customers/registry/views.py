@@ -3,6 +3,8 @@
 from typing import Any
 
 from services.contracts import customers as contract
+from services.customers.disputes.domain import disputable_until
+from services.plumbing.call import Call
 
 
 def view(row: Any) -> contract.CustomerView:
@@ -26,3 +28,16 @@ def ownership(row: Any) -> contract.OwnershipView:
         since=row.held_from,
         until=row.held_until,
     )
+
+
+def attempt(row: Any, call: Call) -> contract.EntryAttemptView:
+    until = disputable_until(row.outcome, row.reason, row.at)
+    is_own = row.person_id == call.user_id and call.caller.may("dispute:open")
+    return contract.EntryAttemptView(
+        **{name: getattr(row, name) for name in OF_ATTEMPT},
+        disputable_until=until,
+        may_be_disputed=is_own and row.dispute_id is None and until is not None and row.now < until,
+    )
+
+
+OF_ATTEMPT = contract.EntryAttemptView.model_fields.keys() - {"disputable_until", "may_be_disputed"}
