@@ -24,6 +24,7 @@ from gateway.routes import (
     customers,
     disputes,
     identity,
+    members,
     pools,
     reviews,
     rules,
@@ -33,8 +34,9 @@ from gateway.routes import (
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.tokens import OneTimeCodes
+from gateway.tokens import OneTimeCodes, SourceSecrets
 from gateway.typists import Typing
+from gateway.webhooks import Webhooks
 from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
@@ -71,6 +73,8 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
 
     app = _bare("Qudao", backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
+    secrets = SourceSecrets(backend.signer.key)
+    app.state.webhooks = Webhooks(secrets, settings.webhooks_per_second, settings.webhooks_burst, settings.passport_cache)
     # `search` before `customers`: /customers/count is no customer's id
     for part in (
         search,
@@ -81,6 +85,7 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         disputes,
         pools,
         team,
+        members,
         collision_rules,
         activities,
         rules,

@@ -15,4 +15,8 @@ class GatewaySettings(SharedSettings):
     typing_per_second: float = Field(default=10, gt=0, description="as-you-type checks of one user, in the long run; then 429")
     typing_burst: int = Field(default=20, ge=1, description="as-you-type checks of one user, at once")
     typing_timeout: float = Field(default=2.0, gt=0, description="seconds after which an as-you-type check is given up")
+    webhooks_per_second: float = Field(
+        default=20, gt=0, description="web-registered members of one source, in the long run; then 429"
+    )
+    webhooks_burst: int = Field(default=100, ge=1, description="web-registered members of one source, at once")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")

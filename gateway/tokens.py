@@ -36,3 +36,19 @@ class OneTimeCodes:
         seed = hmac.digest(self._key, f"{inviter}\n{invited}\n{command_id}".encode(), "sha256")
         letters = base64.b32encode(seed).decode().translate(CROCKFORD)[:CODE_LENGTH]
         return "-".join(letters[start : start + GROUP] for start in range(0, CODE_LENGTH, GROUP))
+
+
+class SourceSecrets:
+    """Secrets of the sources of web-registered members, derived from the gateway's key: both sides need such a secret itself, and
+    so it stands nowhere. Each new version of a source's key is another secret."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = HKDF(SHA256(), 32, salt=None, info=b"qudao sources of members").derive(key.private_bytes_raw())
+
+    def key(self, source_id: UUID, version: int) -> bytes:
+        """By which its messages are signed."""
+        return hmac.digest(self._key, f"{source_id}\n{version}".encode(), "sha256")
+
+    def shown(self, source_id: UUID, version: int) -> str:
+        """As Standard Webhooks writes it: `whsec_` and base64."""
+        return f"whsec_{base64.b64encode(self.key(source_id, version)).decode()}"

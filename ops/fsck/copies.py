@@ -122,6 +122,7 @@ HOLDINGS = Copy(
     optional=frozenset({"held_since"}),  # older events did not say
 )
 
+# from where on a customer has been told of as a web-registered member; of a holding before that it is known at most when it ended
 DEADLINES = Copy(
     "customer and holding",
     "customers",
@@ -129,12 +130,15 @@ DEADLINES = Copy(
     SELECT customer_id, number, ownership.owner_id, held_from, held_until,
            coalesce(lead(cause) OVER (PARTITION BY customer_id ORDER BY number) = 'take_back', false)
     FROM ownership JOIN customer ON customer.id = customer_id
-    WHERE source = 'web' AND {ids("customer_id")} ORDER BY customer_id, number
+    WHERE source = 'web' AND {ids("customer_id")} AND number >= (
+        SELECT min(coalesce((data ->> 'holding')::integer, 1)) FROM outbox
+        WHERE aggregate_id = customer_id AND data ->> 'source' = 'web')
+    ORDER BY customer_id, number
     """,  # noqa: S608 constants
     "rules",
     f"""
     SELECT customer_id, holding, owner_id, received_at, moved_on_at, is_taken_back
-    FROM deadline WHERE {ids("customer_id")} ORDER BY customer_id, holding
+    FROM deadline WHERE received_at IS NOT NULL AND {ids("customer_id")} ORDER BY customer_id, holding
     """,  # noqa: S608 constants
     "owner_id received_at moved_on_at is_taken_back",
     width=2,

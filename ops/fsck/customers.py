@@ -6,6 +6,7 @@ from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
+from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.team import HandoffChanged
 
 PLACES = """
@@ -243,6 +244,19 @@ HANDOFFS = """
 """
 
 
+MEMBERS = """
+    SELECT arrival.id, 'missing',
+           CASE WHEN entered_at IS DISTINCT FROM received_at AND outcome = 'entered' THEN 'no customer was entered when it came'
+                ELSE 'its customer was not given to who received it' END
+    FROM member_arrival AS arrival LEFT JOIN customer ON customer.id = arrival.customer_id
+    WHERE outcome = 'entered' AND entered_at IS DISTINCT FROM received_at
+       OR outcome <> 'known' AND person_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM ownership AS given
+        WHERE (given.customer_id, given.owner_id, given.cause) = (arrival.customer_id, arrival.person_id, 'assign')
+          AND given.held_from >= arrival.received_at)
+"""
+
+
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
         return Invariant("customers", about, by_sql("customers", subject, counted, differing), is_patient)
@@ -265,6 +279,9 @@ def invariants() -> Iterator[Invariant]:
     yield of("collaborators as told", "customer", "team", COLLABORATORS_AS_TOLD)
     yield of("handoffs", "handoff", "handoff", HANDOFFS)
     yield Invariant("customers", "handoffs as told", told("handoff", HandoffChanged))
+    yield of("members", "member arrival", "member_arrival", MEMBERS)
+    settings = (told("member_source", MemberSourceSet), told("territory", TerritorySet, key="agency_id"))
+    yield Invariant("customers", "members as told", each_of(told("member_arrival", MemberArrived, version="1"), *settings))
     yield of("pools", "agency", "agency", POOLS, is_patient=True)
     yield of("pools and who works in them", "pool", "pool", POOL_ROWS)
     yield of("pools as told", "pool", "pool", POOLS_AS_TOLD)

@@ -118,6 +118,8 @@ REFERENCES = (
         SELECT person_id, person_id FROM (
             SELECT entered_by FROM customer UNION SELECT entered_by FROM bound_entry
             UNION SELECT person_id FROM entry_attempt UNION SELECT person_id FROM stock
+            UNION SELECT created_by FROM member_source
+            UNION SELECT person_id FROM member_arrival WHERE person_id IS NOT NULL
             UNION SELECT person_id FROM review_item UNION SELECT decided_by FROM review_item WHERE decided_by IS NOT NULL
             UNION SELECT person_id FROM collaborator UNION SELECT given_by FROM collaborator
             UNION SELECT from_id FROM handoff UNION SELECT to_id FROM handoff UNION SELECT offered_by FROM handoff

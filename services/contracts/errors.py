@@ -389,6 +389,13 @@ class NotWaiting(QudaoError):
     status = 409
 
 
+class TerritoryIsGiven(QudaoError):
+    """Headquarters gives agencies their territories: leave `places` as they are."""
+
+    status = 403
+    is_denial = True
+
+
 class NotDisputable(QudaoError):
     """The refusal of this entry cannot be disputed."""
 

@@ -36,6 +36,9 @@ Permission = Literal[
     "handoff:create",
     "handoff:read",
     "log:read",
+    "member:configure",
+    "member:create",
+    "member:read",
     "note:create",
     "note:read",
     "password:change",
@@ -48,6 +51,8 @@ Permission = Literal[
     "review:decide",
     "review:read",
     "session:end",
+    "territory:read",
+    "territory:set",
     "user:create",
     "user:disable",
     "user:invite",
@@ -63,6 +68,7 @@ Permission = Literal[
     "event:read",
     "handoff:lapse",
     "health:read",
+    "member:receive",
     "person:read",
     "review:open",
     "session:open",
@@ -129,6 +135,7 @@ def watching(scope: Scope) -> Grants:
         "deadline:read": scope,
         "dispute:read": scope,
         "handoff:read": scope,
+        "member:read": scope,
         "note:read": scope,
         "review:read": scope,
     }
@@ -150,9 +157,13 @@ def administering(scope: Scope) -> Grants:
         "customer:assign": scope,
         "department:create": scope,
         "log:read": scope,
+        "member:configure": scope,
+        "member:create": scope,
         "policy:set": scope,
         "pool:administer": scope,
         "pool:manage": scope,
+        "territory:read": scope,
+        "territory:set": scope,
         "user:create": scope,
         "user:disable": scope,
         "user:invite": scope,
@@ -181,7 +192,7 @@ ROLES: dict[str, Grants] = {
         "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
     },
-    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},
+    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
@@ -192,7 +203,7 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 """All that a session opened with a one-time code may do."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
-    "gateway": frozenset({"health:read", "session:open", "session:resolve", "setup:perform"}),
+    "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
     "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
     "activities": frozenset({"event:read"}),

@@ -21,9 +21,9 @@ from services.contracts.base import (
 from services.contracts.collision import Hit
 from services.contracts.customers import ShownPhone, Source
 
-ReviewOrigin = Literal["confirmed", "waiting", "pool", "changed", "raced"]
+ReviewOrigin = Literal["confirmed", "waiting", "pool", "changed", "raced", "web"]
 """How a review came about: an entry made although others were seen to come near, one that waits for the decision, one made in a
-pool, an edit by which others came near, an entry made at the same instant as another one."""
+pool, an edit by which others came near, an entry made at the same instant as another one, a web-registered member."""
 Decided = Literal["different", "same", "withdrawn"]
 ReviewState = Literal["open", "different", "same", "withdrawn"]
 Ref = Annotated[str, StringConstraints(max_length=64)]

@@ -7,6 +7,7 @@ from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
@@ -35,6 +36,9 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         DisputeDecided,
         DisputeWithdrawn,
         PoolChanged,
+        MemberArrived,
+        MemberSourceSet,
+        TerritorySet,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

@@ -281,7 +281,7 @@ class ReviewItem(Base):
     __table_args__ = (
         of_customer("review_item_customer_fkey"),
         CheckConstraint("version >= 0", name="review_item_version_check"),
-        CheckConstraint("origin IN ('confirmed', 'waiting', 'pool', 'changed', 'raced')", name="review_item_origin_check"),
+        CheckConstraint("origin IN ('confirmed', 'waiting', 'pool', 'changed', 'raced', 'web')", name="review_item_origin_check"),
         CheckConstraint("state IN ('open', 'different', 'same', 'withdrawn')", name="review_item_state_check"),
         CheckConstraint("(origin = 'waiting') = (fields IS NOT NULL)", name="review_item_waits"),
         CheckConstraint("(customer_id IS NULL) = (origin = 'waiting' AND state <> 'different')", name="review_item_made"),

@@ -7,6 +7,7 @@ from services.customers.catalogue.service import CatalogueService
 from services.customers.check.service import CheckService
 from services.customers.disputes.service import DisputeService
 from services.customers.holding.service import HoldingService
+from services.customers.members.service import MemberService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
 from services.customers.reviews.service import ReviewService
@@ -24,6 +25,7 @@ class CustomersService(
     ReviewService,
     HoldingService,
     PoolService,
+    MemberService,
     DisputeService,
     TeamService,
     DirectoryService,
@@ -35,6 +37,7 @@ class CustomersService(
         "dictionary_entry_pkey": VersionConflict,
         "saved_view_name_key": NameTaken,
         "pool_name_key": NameTaken,
+        "territory_pkey": VersionConflict,
         "dispute_of_attempt": AlreadyDisputed,
         "dispute_of_customer": AlreadyDisputed,
     }

@@ -106,6 +106,8 @@ CHOICES = {
     "content",
     "part",
     "keep_as",
+    "outcome",
+    "pooled",
 }
 
 
@@ -138,6 +140,8 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "handoff_id": handed_off(team),
         "attempt_id": refused_ones(team),
         "dispute_id": disputes_of(team),
+        "source_id": [who.post("/v1/member-sources", {"name": "官网"})["id"] for who in (team.admin, rivals.admin)],
+        "member_id": [team.admin.post("/v1/members", {"name": name, "phone": digits()})["id"] for name in names[:3]],
         "pool_id": [*custom_pools(team), *team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],

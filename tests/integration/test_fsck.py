@@ -91,6 +91,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, admin.request("PUT", "/v1/policies/follow-up", {"hours": 12, "on_missed": "take_back"}))
 
     eventually(lambda: rep.get("/v1/me/day")["stock"]["limit"] == 90)
+    ids |= members(team)
     for key in ("met", "missed"):
         ids[key] = team.pooled("public", source="web")
         expect(200, admin.act(ids[key], "assign", to=ids["rep"]))
@@ -116,6 +117,19 @@ def pools(team: Team) -> dict[str, Any]:
     expect(200, team.rep.act(in_custom[0], "claim"))
     expect(200, team.admin.request("POST", f"/v1/pools/{ended}/archive"))
     return {"pool": pool, "ended_pool": ended, "in_custom": in_custom[1]}
+
+
+def members(team: Team) -> dict[str, Any]:
+    """A source, a setting of whose turn it is, and web-registered members: a new customer, a known one, one from a pool."""
+    name, admin = company(), team.admin
+    source = admin.post("/v1/member-sources", {"name": "官网"})["id"]
+    setting = {"assignees": [team.colleague.user["id"]]}
+    expect(200, admin.request("PUT", f"/v1/territories/{team.agency_id}", setting, If_Match='"0"'))
+    pooled = company()
+    expect(200, admin.act(team.pooled("agency", pooled), "open"))
+    sent = [admin.post("/v1/members", {"name": each, "phone": f"0514-{digits()}"}) for each in (name, name, pooled)]
+    assert [each["outcome"] for each in sent] == ["entered", "known", "assigned"]
+    return {"source": source, "member": sent[0]["id"]}
 
 
 def reviews(stack: Stack, team: Team) -> dict[str, Any]:
@@ -551,6 +565,34 @@ CASES = [
         kind="missing",
         of="person {rep}",
         by={"claims"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_arrival SET received_at = received_at + interval '1 second' WHERE id = '{member}'",
+        kind="missing",
+        of="member arrival {member}",
+        by={"members"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_arrival SET name = 'other' WHERE id = '{member}'",
+        kind="wrong",
+        of="member arrival {member}",
+        by={"members as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE member_source SET is_enabled = false WHERE id = '{source}'",
+        kind="wrong",
+        of="member source {source}",
+        by={"members as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE territory SET pooled = 'leave' WHERE agency_id = '{agency}'",
+        kind="wrong",
+        of="territory {agency}",
+        by={"members as told"},
     ),
     case(
         "customers",

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import aiormq
 import httpx
@@ -148,6 +148,17 @@ class StandIns:
             case "mine":
                 return {"outcome": "bound_to_yours", "customer_id": str(CUSTOMER), "version": 3}
         return {"outcome": "created", "customer_id": str(CUSTOMER), "version": 1}
+
+    async def show_member_source_keys(self, message: dict[str, Any]) -> Any:
+        """Of the source with the number 0 none, of others the one of its number, and from 2 on the one before."""
+        number = UUID(message["source_id"]).int
+        return {"versions": [each for each in (number, number - 1) if each]}
+
+    async def receive_member(self, message: dict[str, Any]) -> Any:
+        """Its id is made of the command's; `gone` was disabled just now."""
+        if message["name"] == "gone":
+            raise Raised("NotFound")
+        return {"id": str(uuid5(USER, self.seen["headers"]["nameko.command_id"])), "received_at": NOW}
 
     async def show_customer(self, message: dict[str, Any]) -> Any:
         if message["customer_id"] != str(CUSTOMER):

@@ -93,7 +93,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
         if verdict.verdict == "claimable" and claims.is_open(work, customer, call.user_id):
             claims.count_claim(work, customer, call.user_id)
             place(work, customer, with_caller(call), "claim")
-            keep_typed(work, call, command, subject, customer)
+            keep_typed(work, command, subject, customer, by=call.user_id)
             work.audit(customer.id, new=state_of(customer))
             return work.answer(
                 contract.EntryOutcome(outcome="claimed", customer_id=customer.id, version=customer.version, verdict=verdict)
@@ -200,7 +200,7 @@ def new_customer(
 
 def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> contract.EntryOutcome:
     """What was typed is kept with the customer that it turned out to be."""
-    keep_typed(work, call, command, subject, customer)
+    keep_typed(work, command, subject, customer, by=call.user_id)
     customer.version += 1
     state = state_of(customer) | {"department_id": call.caller.department_id}
     work.emit(contract.CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version)
@@ -209,19 +209,19 @@ def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subje
     return work.answer(contract.EntryOutcome(outcome="bound_to_yours", customer_id=customer.id, version=customer.version))
 
 
-def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> None:
+def keep_typed(work: Work, fields: contract.CustomerFields, subject: Subject, customer: Customer, *, by: UUID) -> None:
     """Its names and numbers are met by the next check as well."""
     bound = BoundEntry(
         id=new_id(),
         customer_id=customer.id,
         agency_id=customer.agency_id,
-        entered_by=call.user_id,
+        entered_by=by,
         entered_at=work.now,
-        **{name: getattr(command, name) for name in OF_BOUND},
+        **{name: getattr(fields, name) for name in OF_BOUND},
     )
     work.session.add(bound)
-    names = [(name, "bound") for name in filing.names_in(command)]
-    filing.file(work.session, customer, filing.placed_names(names, command), subject)
+    names = [(name, "bound") for name in filing.names_in(fields)]
+    filing.file(work.session, customer, filing.placed_names(names, fields), subject)
     indexing.index(work.session, [customer])
 
 
