@@ -23,13 +23,10 @@ def list_fields(connection: Connection) -> Sequence[Row[tuple[object, ...]]]:
     return connection.execute(FIELDS.order_by(CustomField.position, CustomField.key)).all()
 
 
-def active_of(session: Session, chosen: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these kinds and codes that may be chosen."""
-    wanted = list(chosen)
-    query = select(DictionaryEntry.kind, DictionaryEntry.code).where(
-        DictionaryEntry.is_active, DictionaryEntry.code.in_([code for _, code in wanted])
-    )
-    return {(kind, code) for kind, code in session.execute(query)} & set(wanted)
+def is_active(session: Session, kind: str, code: str) -> bool:
+    """Whether it may be chosen."""
+    query = select(DictionaryEntry.is_active).where(DictionaryEntry.kind == kind, DictionaryEntry.code == code)
+    return bool(session.scalar(query))
 
 
 def active_fields(session: Session) -> dict[str, Field]:

@@ -22,7 +22,7 @@ from services.contracts.errors import (
 )
 from services.contracts.permissions import Scope
 from services.contracts.pools import MoveCustomer
-from services.customers.catalogue import values
+from services.customers.catalogue.values import Catalogue
 from services.customers.check import matching
 from services.customers.check.checking import viewpoint_of
 from services.customers.check.onfile import filed_subject
@@ -49,7 +49,7 @@ def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Custom
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.owner_id is None:
         raise NotHeld()
-    values.refuse_reason(work.session, command.reason)
+    Catalogue(work.session).refuse_reason(command.reason)
     cause = domain.cause_of_release(owner_id=customer.owner_id, caller_id=call.user_id)
     reason = f"{command.reason}: {command.comment}" if command.comment else command.reason
     place(work, customer, in_pool(chosen(work.session, call, customer, command.pool_id)), cause, reason)

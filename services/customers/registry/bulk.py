@@ -16,7 +16,7 @@ from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
 from services.customers.catalogue import queries as catalogue
-from services.customers.catalogue import values
+from services.customers.catalogue.values import Catalogue, as_given
 from services.customers.check import checking, criteria, filing, matching
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject, names_of
@@ -83,11 +83,11 @@ def enter_many(
         raise ValueError(f"{len(rows)} rows, and {MOST_ROWS} are the most at once")
     entered: dict[int, Entered] = {}
     subjects: dict[int, Subject] = {}
-    rows = list(rows)
+    rows, laid_down = list(rows), Catalogue(work.session)
     for row, fields in enumerate(rows):
         try:
             rows[row] = places.placed(fields)
-            values.refuse_unknown(work.session, fields.model_dump(), is_new=True)
+            laid_down.refuse_unknown(as_given(fields), is_new=True)
             subjects[row] = entry.subject_of_fields(rows[row], oldest)
         except InvalidRequest as error:
             entered[row] = Entered("invalid", errors=error.details.get("errors", ()))

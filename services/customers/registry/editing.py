@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.errors import CustomerCollides, VersionConflict
 from services.customers.catalogue import queries as catalogue
-from services.customers.catalogue import values
+from services.customers.catalogue.values import Catalogue
 from services.customers.check import filing, matching, onfile
 from services.customers.check.checking import viewpoint_of
 from services.customers.check.filing import kinds_of
@@ -32,7 +32,7 @@ FILED_BY = frozenset({"aliases", "phone", "fax", "province", "city", "website", 
 def completed(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.UpdateCustomer:
     """With the place made whole, see `places`. Raises InvalidRequest for what is not laid down, NotFound, OutOfScope."""
     given = command.model_dump(exclude_unset=True)
-    values.refuse_unknown(work.session, given, is_new=False)
+    Catalogue(work.session).refuse_unknown(given, is_new=False)
     typed = places.OF_PLACE & command.model_fields_set
     if not typed:
         return command

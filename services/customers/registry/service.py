@@ -4,7 +4,7 @@ from services.contracts import contacts as contacts_contract
 from services.contracts import customers as contract
 from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
-from services.customers.catalogue import values
+from services.customers.catalogue.values import Catalogue, as_given
 from services.customers.check import filing
 from services.customers.holding.ownership import department_of, receivers, state_of
 from services.customers.pools import access
@@ -25,7 +25,7 @@ class RegistryService:
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         receivers.prepare(call, call.user_id)
         with call.transaction() as work:
-            values.refuse_unknown(work.session, command.model_dump(), is_new=True)
+            Catalogue(work.session).refuse_unknown(as_given(command), is_new=True)
             return entry.enter(work, call, command, subject)
 
     @serves(contract.ENTER_INTO_POOL)
@@ -34,7 +34,7 @@ class RegistryService:
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         with call.transaction() as work:
             pool = pool_queries.lock_to_fill(work.session, call, command.pool_id, access.administered(call))
-            values.refuse_unknown(work.session, command.model_dump(), is_new=True)
+            Catalogue(work.session).refuse_unknown(as_given(command), is_new=True)
             return entry.enter_into(work, call, command, subject, pool)
 
     @serves(contract.UPDATE_CUSTOMER)
