@@ -35,6 +35,8 @@ from tests.homes import made_home
 from tests.travel import LATER, REAL
 
 LIMIT = 3
+WAITS = 72
+"""Hours for which a handoff waits."""
 NAMES = 6
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES, STEPS = (2_000, 60) if NIGHTLY else (25, 40)
@@ -82,6 +84,8 @@ class Driver(Protocol):
     def ask(self, who: str, name: str, message: dict[str, Any], key: str) -> Told: ...
 
     def visible(self, who: str) -> set[str]: ...
+
+    def last_attempt(self, who: str) -> str: ...
 
 
 # --- the service's own code
@@ -152,6 +156,10 @@ class InProcess:
             if (cursor := told.answer["next_cursor"]) is None:
                 return found
 
+    def last_attempt(self, who: str) -> str:
+        told = self.ask(who, "list_entry_attempts", {"limit": 1}, "")
+        return str(told.answer["items"][0]["id"])
+
     def set_limit(self, who: str, limit: int, version: int) -> None:
         """As the event that tells of it, in whatever order it comes."""
         agency = UUID(self.agencies[AGENCY_OF[who]])
@@ -200,6 +208,9 @@ class OverHttp:
     def visible(self, who: str) -> set[str]:
         return {line["id"] for line in self.clients[who].pages("/v1/customers?of=visible", limit=2)}
 
+    def last_attempt(self, who: str) -> str:
+        return str(self.clients[who].get("/v1/entry-attempts?limit=1")["items"][0]["id"])
+
 
 UNSAVED = ("customer-refused", "customer-claimable", "confirmation-needed")
 
@@ -211,8 +222,11 @@ def wait_for_limit(client: Client) -> None:
         time.sleep(0.05)
 
 
+IN_PATH = ("customer_id", "pool_id", "expected_version", "handoff_id", "dispute_id")
+
+
 def request_of(name: str, message: dict[str, Any]) -> tuple[str, str, Any, dict[str, str]]:
-    rest = {key: value for key, value in message.items() if key not in ("customer_id", "pool_id", "expected_version")}
+    rest = {key: value for key, value in message.items() if key not in IN_PATH}
     version = {"If_Match": f'"{message["expected_version"]}"'} if "expected_version" in message else {}
     customer = f"/v1/customers/{message.get('customer_id')}"
     match name:
@@ -222,6 +236,16 @@ def request_of(name: str, message: dict[str, Any]) -> tuple[str, str, Any, dict[
             return "POST", f"/v1/pools/{message['pool_id']}/customers", rest, {}
         case "update_customer":
             return "PATCH", customer, rest, version
+        case "offer_handoff":
+            return "POST", f"{customer}/handoffs", rest, {}
+        case "accept_handoff":
+            return "POST", f"/v1/handoffs/{message['handoff_id']}/acceptance", None, {}
+        case "open_dispute":
+            return "POST", "/v1/disputes", rest, {}
+        case "decide_dispute":
+            return "POST", f"/v1/disputes/{message['dispute_id']}/decision", rest, {}
+        case "withdraw_dispute":
+            return "POST", f"/v1/disputes/{message['dispute_id']}/withdrawal", None, {}
         case "add_contact":
             return "POST", f"{customer}/contacts", rest, version
     return "POST", f"{customer}/{name.removesuffix('_customer')}", rest or None, {}
@@ -244,9 +268,21 @@ class Known:
 
 
 @dataclass
+class Offered:
+    """A handoff; `at` is the hour of the machine's time."""
+
+    id: str
+    customer: Known
+    to: str
+    at: int
+    is_open: bool = True
+
+
+@dataclass
 class Model:
     customers: dict[str, Known] = field(default_factory=dict)
     """By name: no two may be one company."""
+    offered: list[Offered] = field(default_factory=list)
     limits: dict[str, tuple[int, int]] = field(default_factory=lambda: dict.fromkeys(REPS, (LIMIT, 1)))
     """How many each may hold, and in which version of that."""
 
@@ -267,6 +303,8 @@ class Model:
     def give(self, customer: Known, owner: str | None = None, pool: str | None = None) -> None:
         if owner:
             customer.agency = AGENCY_OF[owner]
+        for offered in self.offered:
+            offered.is_open &= offered.customer is not customer
         customer.owner, customer.pool = owner, pool
         customer.holding += 1
         customer.version += 1
@@ -418,6 +456,61 @@ class Registry(RuleBasedStateMachine):
         else:
             assert told.outcome == "done"
             self.model.give(known, owner=to)
+
+    # --- handing off
+
+    @precondition(lambda self: self.model.customers)
+    @rule(who=st.sampled_from(REPS), to=st.sampled_from(REPS), data=st.data())
+    def offer(self, who: str, to: str, data: st.DataObject) -> None:
+        known = self.some(data)
+        told = self.do(who, "offer_handoff", customer_id=known.id, to=self.id_of(to), part="sales")
+        waiting = next((offered for offered in self.model.offered if offered.is_open and offered.customer is known), None)
+        if known.owner != who or AGENCY_OF[to] != AGENCY_OF[who]:
+            assert told.outcome == "not-found"
+        elif to == who:
+            assert told.outcome == "already-theirs"
+        elif waiting and self.hours < waiting.at + WAITS:
+            assert told.outcome == "handoff-open"
+        else:
+            assert told.outcome == "done"
+            if waiting:
+                waiting.is_open = False
+            self.model.offered.append(Offered(told.answer["id"], known, to, self.hours))
+
+    @precondition(lambda self: self.model.offered)
+    @rule(data=st.data())
+    def accept(self, data: st.DataObject) -> None:
+        offered = data.draw(st.sampled_from(self.model.offered))
+        told = self.do(offered.to, "accept_handoff", handoff_id=offered.id)
+        if not offered.is_open or self.hours >= offered.at + WAITS:
+            assert told.outcome in ("handoff-closed", "handoff-lapsed")
+        elif not self.model.has_room(offered.to):
+            assert told.outcome == "stock-is-full"
+        else:
+            assert told.outcome == "done"
+            self.model.give(offered.customer, owner=offered.to)
+
+    # --- disputes
+
+    @precondition(lambda self: self.model.customers)
+    @rule(who=st.sampled_from(REPS), is_right=st.booleans(), data=st.data())
+    def appeal(self, who: str, is_right: bool, data: st.DataObject) -> None:
+        known = self.some(data)
+        if known.owner == who or (known.pool == "public" and known.agency == AGENCY_OF[who]):
+            return
+        assert self.do(who, "enter_customer", name=known.name).answer["outcome"] == "refused"
+        evidence = [{"kind": "note", "text": "we have met"}]
+        attempt = self.driver.last_attempt(who)
+        dispute = self.do(who, "open_dispute", attempt_id=attempt, claim="it is mine", evidence=evidence).answer["id"]
+        ruling = {"decision": "upheld" if is_right else "dismissed", "reason": "heard both"}
+        told = self.do("root", "decide_dispute", dispute_id=dispute, **ruling)
+        if is_right and not self.model.has_room(who):
+            assert told.outcome == "stock-is-full"
+            assert self.do(who, "withdraw_dispute", dispute_id=dispute).outcome == "done"
+            return
+        assert told.outcome == "done"
+        if is_right:
+            self.model.give(known, owner=who)
 
     # --- the record
 

@@ -25,6 +25,7 @@ COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
 LOOKED_UP = 7
 """Characters of a fragment that are looked up; the others are compared."""
+OF_FORMS = frozenset(grams("股份有限责任公司")) | frozenset(grams("有限公司"))
 HALF_TYPED = ("公", "司", "有限责任", "有限责", "有限", "有", "股份有", "股份", "股")
 """What a legal form is while it is typed, 有限公 and 股份有限责."""
 SHARED_KINDS = frozenset({"number", "site", "mail", "contact"})
@@ -157,7 +158,8 @@ def telling_grams(fragment: str) -> list[str]:
     """
     ends = [stem_of(part)[-LOOKED_UP:] for part in split_branch(fragment)]
     found = {gram for end in ends if len(end) >= SHORTEST_FRAGMENT for gram in grams(end)}
-    return sorted(found if len(ends[0]) > SHORTEST_FRAGMENT else grams(fragment))
+    found = found if len(ends[0]) > SHORTEST_FRAGMENT else set(grams(fragment))
+    return sorted(found - OF_FORMS or found)
 
 
 def stem_of(fragment: str) -> str:
