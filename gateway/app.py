@@ -16,7 +16,7 @@ from gateway.captchas import Captchas
 from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
-from gateway.routes import activities, collision_rules, customers, identity, reviews, rules
+from gateway.routes import activities, collision_rules, customers, fields, identity, reviews, rules
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -58,8 +58,8 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
 
     app = _bare("Qudao", backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
-    for router in (customers.router, reviews.router, collision_rules.router, activities.router, rules.router, identity.router):
-        _add(app, router)
+    for part in (customers, reviews, collision_rules, fields, activities, rules, identity):
+        _add(app, part.router)
     if settings.docs:
         _add(app, docs.make_router(describe(app)))
     return Edge(Bodies(app, max_bytes=settings.max_body_bytes, max_seconds=settings.body_timeout))

@@ -27,6 +27,7 @@ from services.contracts.collision import (
 from services.contracts.errors import (
     AlreadyTheirs,
     CustomerCollides,
+    FieldNotEditable,
     HeldElsewhere,
     InvalidCursor,
     NotClaimable,
@@ -159,7 +160,8 @@ async def show_customer(customer_id: UUID, caller: Reader, tags: Tags) -> contra
 @router.patch(
     "/customers/{customer_id}",
     summary="Change a customer",
-    responses=writing(NotFound, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED,
+    responses=writing(NotFound, FieldNotEditable, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition)
+    | TAGGED,
     openapi_extra=IF_MATCH,
 )
 async def update_customer(

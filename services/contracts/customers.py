@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from services.contracts.base import (
     Command,
+    ContactPerson,
     Event,
     Line,
     Moment,
@@ -22,6 +23,7 @@ from services.contracts.base import (
     query,
 )
 from services.contracts.collision import Email, Hit, RefusalReason, Verdict, Website
+from services.contracts.fields import Restricted
 
 ShownPhone = Annotated[str, Personal()]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
@@ -54,7 +56,7 @@ class CustomerFields(Command):
     province: Line | None = None
     city: Line | None = None
     address: Line | None = None
-    contact_person: Line | None = None
+    contact_person: ContactPerson | None = None
     source: Source = "own"
     industry: Line | None = None
     website: Website | None = None
@@ -121,7 +123,7 @@ class CustomerView(View):
     province: str | None
     city: str | None
     address: str | None
-    contact_person: str | None
+    contact_person: ShownPhone | None
     source: Source
     industry: str | None
     website: str | None
@@ -138,6 +140,7 @@ class CustomerView(View):
     entered_by: UUID
     entered_at: datetime
     registered_at: datetime | None
+    restricted: Restricted = Field(default={})
 
 
 class CustomerLine(View):
@@ -167,7 +170,7 @@ class CustomerChanges(Command):
     province: Line | None = None
     city: Line | None = None
     address: Line | None = None
-    contact_person: Line | None = None
+    contact_person: ContactPerson | None = None
     industry: Line | None = None
     website: Website | None = None
     size: Line | None = None
@@ -326,6 +329,7 @@ class EntryAttemptView(View):
     fax: ShownPhone | None
     outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
     reason: RefusalReason | None
+    restricted: Restricted = Field(default={})
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")

@@ -329,6 +329,26 @@ class NotWaiting(QudaoError):
     status = 409
 
 
+class FieldNotEditable(QudaoError):
+    """These fields cannot be changed to this: they are not yours to change, or a mask was sent back as their value."""
+
+    status = 403
+    is_denial = True
+
+
+class NotRevealable(QudaoError):
+    """This field cannot be revealed."""
+
+    status = 409
+
+
+class RevealLimitReached(QudaoError):
+    """You have revealed as many fields today as you may: go on tomorrow, or ask who may see them."""
+
+    status = 429
+    is_denial = True
+
+
 # --- of activities
 
 

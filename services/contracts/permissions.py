@@ -25,6 +25,8 @@ Permission = Literal[
     "deadline:read",
     "department:create",
     "department:read",
+    "field:configure",
+    "field:reveal",
     "log:read",
     "note:create",
     "note:read",
@@ -34,6 +36,7 @@ Permission = Literal[
     "pool:manage",
     "pool:read",
     "profile:read",
+    "reveal:read",
     "review:decide",
     "review:read",
     "session:end",
@@ -107,12 +110,13 @@ def watching(scope: Scope) -> Grants:
         "day:read": scope,
         "deadline:read": scope,
         "note:read": scope,
+        "reveal:read": scope,
         "review:read": scope,
     }
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"customer:transfer": scope, "review:decide": scope}
+    return {"customer:transfer": scope, "field:reveal": scope, "review:decide": scope}
 
 
 def administering(scope: Scope) -> Grants:
@@ -144,6 +148,7 @@ ROLES: dict[str, Grants] = {
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
         "collision:configure": Scope.ALL,
+        "field:configure": Scope.ALL,
     },
     "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY},
 }

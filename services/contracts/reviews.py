@@ -20,6 +20,7 @@ from services.contracts.base import (
 )
 from services.contracts.collision import Hit
 from services.contracts.customers import ShownPhone, Source
+from services.contracts.fields import Restricted
 
 ReviewOrigin = Literal["confirmed", "waiting", "pool", "changed", "raced"]
 """How a review came about: an entry made although others were seen to come near, one that waits for the decision, one made in a
@@ -70,7 +71,7 @@ class ReviewedEntry(View):
     province: str | None
     city: str | None
     address: str | None
-    contact_person: str | None
+    contact_person: ShownPhone | None
     source: Source
     industry: str | None
     website: str | None
@@ -78,6 +79,7 @@ class ReviewedEntry(View):
     size: str | None
     needs: str | None
     is_key: bool
+    restricted: Restricted = Field(default={})
 
 
 class ReviewView(ReviewLine):

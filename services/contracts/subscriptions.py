@@ -4,6 +4,7 @@ from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
@@ -20,6 +21,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerMoved,
         EntryAttempted,
         CollisionRulesSet,
+        FieldPolicySet,
+        FieldRevealed,
         ReviewOpened,
         ReviewDecided,
         ContactNoteWritten,

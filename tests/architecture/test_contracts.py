@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops import permissions
-from services.contracts import activities, collision, collision_rules, customers, identity, reviews, rules
+from services.contracts import activities, collision, collision_rules, customers, fields, identity, reviews, rules
 from services.contracts.base import SERVICES, Event, Operation, events_after, health
 from services.contracts.errors import QudaoError, rebuild
 from services.contracts.permissions import PERMISSIONS, ROLES, SYSTEM
@@ -18,7 +18,7 @@ from services.plumbing.rpc import operations_of
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
 CONTRACTS = {
     "identity": [identity],
-    "customers": [customers, collision, collision_rules, reviews],
+    "customers": [customers, collision, collision_rules, reviews, fields],
     "activities": [activities],
     "rules": [rules],
 }

@@ -33,7 +33,7 @@ class HoldingService:
         with call.transaction() as work:
             customer = moves.claim(work, call, command.customer_id)
             work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
-            return work.answer(view(queries.view_of(work.session, customer)))
+            return work.answer(view(work.session, call, queries.view_of(work.session, customer)))
 
     @serves(contract.ASSIGN_CUSTOMER)
     def assign_customer(self, command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:

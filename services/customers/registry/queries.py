@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from services.contracts.customers import CustomerFilter
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
+from services.customers.fields import policy
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
 from services.directory.models import Person
 from services.directory.scopes import by_scope, values_of, visible
@@ -39,7 +40,7 @@ def names_of_kind(kind: str, label: str) -> ColumnElement[list[str]]:
     return func.array(names.order_by(CustomerName.name).scalar_subquery()).label(label)
 
 
-VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kind("bound", "bound_names"))
+VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kind("bound", "bound_names"), policy.VERSION)
 
 
 # --- one customer

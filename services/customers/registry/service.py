@@ -4,11 +4,12 @@ from services.contracts import customers as contract
 from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
 from services.customers.check import filing
+from services.customers.fields.sight import sight_of
 from services.customers.holding.ownership import receivers, state_of
 from services.customers.models import Pool
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import editing, entry, queries
-from services.customers.registry.views import line, ownership, view
+from services.customers.registry.views import attempt, line, ownership, record, view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
@@ -36,17 +37,18 @@ class RegistryService:
     @serves(contract.UPDATE_CUSTOMER)
     def update_customer(self, command: contract.UpdateCustomer, call: Call) -> contract.CustomerView:
         with call.transaction() as work:
+            editing.refuse_uneditable(work, call, command)
             refiling = editing.refile(work, call, command)
             customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
             if customer.version != command.expected_version:
                 raise VersionConflict(version=customer.version)
-            old = view(queries.view_of(work.session, customer))
+            old = record(queries.view_of(work.session, customer))
             editing.change(work.session, customer, command, refiling)
-            new = view(queries.view_of(work.session, customer))
+            row = queries.view_of(work.session, customer)
             event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
             work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
-            work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
-            return work.answer(new)
+            work.audit(customer.id, agency_id=customer.agency_id, old=old, new=record(row))
+            return work.answer(view(work.session, call, row))
 
     @serves(contract.SHOW_CUSTOMER)
     def show_customer(self, query: contract.ShowCustomer, call: Call) -> contract.CustomerView:
@@ -54,7 +56,7 @@ class RegistryService:
             customer = queries.find_customer(connection, query.customer_id, call.scope, call.caller)
             if customer is None:
                 raise queries.missing(connection, query.customer_id)
-        return view(customer)
+            return view(connection, call, customer)
 
     @serves(contract.LIST_CUSTOMERS)
     def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[contract.CustomerLine]:
@@ -82,5 +84,6 @@ class RegistryService:
         after = paging.decode_id(query.cursor)
         with call.reading_rows() as connection:
             rows = queries.list_attempts(connection, call.scope, call.caller, query.person_id, after, query.limit + 1)
-        items = [contract.EntryAttemptView.model_validate(row, from_attributes=True) for row in rows]
+            sight = sight_of(connection, call)
+        items = [attempt(row, sight) for row in rows]
         return paging.page(Page[contract.EntryAttemptView], items, query.limit)

@@ -2,11 +2,30 @@
 
 from typing import Any
 
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
 from services.contracts import customers as contract
+from services.customers.fields.sight import Sight, restrict, sight_of
+from services.plumbing.call import Call
 
 
-def view(row: Any) -> contract.CustomerView:
+def view(connection: Connection | Session, call: Call, row: Any) -> contract.CustomerView:
+    """As far as the caller sees it by the field policy."""
+    return restrict(record(row), sight_of(connection, call, row.field_policy).of(row.owner_id))
+
+
+def record(row: Any) -> contract.CustomerView:
+    """All of it: for the audit, which masks by itself, and for nobody else."""
     return contract.CustomerView.model_validate(row, from_attributes=True)
+
+
+def attempt(row: Any, sight: Sight) -> contract.EntryAttemptView:
+    """Its numbers are kept masked, and so whoever typed them sees no more."""
+    levels, shown = sight.of(row.person_id), contract.EntryAttemptView.model_validate(row, from_attributes=True)
+    hidden = {field: None for field in ("phone", "fax") if levels[field] == "hidden"}
+    held_back = {field: "hidden" if field in hidden else "masked" for field in ("phone", "fax")}
+    return shown.model_copy(update={**hidden, "restricted": held_back})
 
 
 def line(row: Any) -> contract.CustomerLine:

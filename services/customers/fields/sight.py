@@ -1,0 +1,122 @@
+"""What one caller sees of a customer's fields. Every answer that carries one of them goes through `restrict`."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from services.contracts.base import View
+from services.contracts.errors import FieldNotEditable
+from services.contracts.fields import FieldPolicy, Level, Levels, Relation, RestrictedField
+from services.contracts.permissions import Scope
+from services.customers.fields import domain, policy
+from services.plumbing.call import Call
+from services.plumbing.masking import MASK, mask
+
+Shown = TypeVar("Shown", bound=View)
+
+
+class Sight(NamedTuple):
+    """What a caller sees of the customers that are his own, and of those that he oversees."""
+
+    person_id: UUID
+    own: Levels
+    overseen: Levels
+
+    def of(self, owner_id: UUID | None) -> Levels:
+        """By who holds the customer; null in a pool."""
+        return self.own if relation_to(self.person_id, owner_id) == "own" else self.overseen
+
+
+def relation_to(person_id: UUID, owner_id: UUID | None) -> Relation:
+    """Whose a customer is, who may be seen: the one place that says so."""
+    return "own" if owner_id == person_id else "overseen"
+
+
+def sight_of(connection: Connection | Session, call: Call, version: int | None = None) -> Sight:
+    """By the policy of this version, which a row may bring along (`field_policy`), else by the one in force."""
+    known = policy.in_force(connection).policy if version is None else policy.of_version(connection, version)
+    return sight_by(known, call)
+
+
+def sight_by(known: FieldPolicy, call: Call) -> Sight:
+    roles, updates = call.caller.roles, call.caller.grants.get("customer:update")
+    return Sight(
+        call.user_id,
+        own=domain.levels_of(known, roles, "own", may_edit=updates is not None),
+        overseen=domain.levels_of(known, roles, "overseen", may_edit=updates not in (None, Scope.OWN)),
+    )
+
+
+def searchable(connection: Connection | Session, call: Call) -> set[RestrictedField]:
+    """By which fields the caller may filter, search or sort customers that he may read."""
+    return searchable_by(sight_of(connection, call), call)
+
+
+def searchable_by(sight: Sight, call: Call) -> set[RestrictedField]:
+    reads_own_alone = call.caller.grants.get("customer:read") is Scope.OWN
+    return domain.searchable([sight.own] if reads_own_alone else [sight.own, sight.overseen])
+
+
+# --- showing
+
+
+def mask_text(text: str) -> str:
+    return "****"
+
+
+def mask_name(name: str) -> str:
+    """刘女士 is 刘**."""
+    return f"{name[:1]}**"
+
+
+MASKS: dict[RestrictedField, Callable[[str], str]] = {"phone": mask, "fax": mask, "email": mask, "contact_person": mask_name}
+
+
+def masked_value(field: RestrictedField, value: str) -> str:
+    return MASKS.get(field, mask_text)(value)
+
+
+def restrict(view: Shown, levels: Levels) -> Shown:
+    """The view as these levels allow it, with what is held back named in `restricted`."""
+    fields = type(view).model_fields
+    held_back = {field: level for field, level in levels.items() if field in fields and not domain.is_shown(level)}
+    shown: dict[str, Any] = {field: shown_value(field, getattr(view, field), level) for field, level in held_back.items()}
+    return view.model_copy(update=shown | {"restricted": held_back}) if held_back else view
+
+
+def shown_value(field: RestrictedField, value: str | None, level: Level) -> str | None:
+    if value is None or level == "hidden":
+        return None
+    return value if domain.is_shown(level) else masked_value(field, value)
+
+
+# --- changing
+
+
+def refuse_uneditable(levels: Levels, current: Any, changes: Mapping[str, Any]) -> None:
+    """Raises FieldNotEditable with the fields that the caller may not change, or for which he sends back a mask."""
+    refused = sorted(
+        field
+        for field, level in levels.items()
+        if field in changes and not may_write(field, level, getattr(current, field), changes[field])
+    )
+    if refused:
+        raise FieldNotEditable(fields=refused)
+
+
+def may_write(field: RestrictedField, level: Level, old: str | None, new: str | None) -> bool:
+    """What is read may be sent back as it is; of what is masked or hidden, whether it is the same is not told either."""
+    if not domain.is_shown(level):
+        return False
+    if new == old:
+        return True
+    return level == "edit" and not is_mask(field, old, new)
+
+
+def is_mask(field: RestrictedField, old: str | None, new: str | None) -> bool:
+    if new is None:
+        return False
+    return (field in ("phone", "fax", "email") and MASK in new) or (old is not None and new == masked_value(field, old))
