@@ -42,8 +42,16 @@ def reveal(work: Work, call: Call, command: contract.RevealField) -> contract.Re
     work.emit(told, aggregate_id=made.id, version=1, agency_id=made.agency_id)
     audited = {"reveal_id": str(made.id), "field": made.field, "reason": made.reason, "is_counted": made.is_counted}
     work.audit(customer.id, agency_id=customer.agency_id, new=audited)
-    shown = contract.RevealView.model_validate(made, from_attributes=True)
-    return shown.model_copy(update={"value": value, "revealed_today": revealed_today, "reveals_a_day": limit})
+    return contract.RevealView(
+        id=made.id,
+        customer_id=customer.id,
+        field=command.field,
+        value=value,
+        at=work.now,
+        is_counted=made.is_counted,
+        revealed_today=revealed_today,
+        reveals_a_day=limit,
+    )
 
 
 def revealed_value(customer: Customer, field: contract.RevealedField, sight: Sight) -> str:
