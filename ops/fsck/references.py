@@ -107,6 +107,7 @@ REFERENCES = (
             SELECT entered_by FROM customer UNION SELECT entered_by FROM bound_entry
             UNION SELECT person_id FROM entry_attempt UNION SELECT person_id FROM stock
             UNION SELECT person_id FROM review_item UNION SELECT decided_by FROM review_item WHERE decided_by IS NOT NULL
+            UNION SELECT person_id FROM reveal
         ) AS people(person_id)
         WHERE %(only)s::uuid[] IS NULL OR person_id = ANY(%(only)s)
         """,
