@@ -23,7 +23,7 @@ from services.contracts.base import (
     query,
 )
 from services.contracts.collision import Email, Hit, RefusalReason, Verdict, Website
-from services.contracts.fields import Restricted
+from services.contracts.fields import RestrictedView
 
 ShownPhone = Annotated[str, Personal()]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
@@ -109,7 +109,7 @@ class EntryOutcome(View):
 # --- the registry
 
 
-class CustomerView(View):
+class CustomerView(RestrictedView):
     """Held by a person (`owner_id`) or lying in a pool (`pool_id`), never both. `holding` counts the holders from 1."""
 
     id: UUID
@@ -140,7 +140,6 @@ class CustomerView(View):
     entered_by: UUID
     entered_at: datetime
     registered_at: datetime | None
-    restricted: Restricted = Field(default={})
 
 
 class CustomerLine(View):
@@ -317,7 +316,7 @@ class ListEntryAttempts(PageQuery):
     person_id: UUID | None = None
 
 
-class EntryAttemptView(View):
+class EntryAttemptView(RestrictedView):
     """An entry that was not saved as a new customer: who typed what when, and what it met."""
 
     id: UUID
@@ -329,7 +328,6 @@ class EntryAttemptView(View):
     fax: ShownPhone | None
     outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
     reason: RefusalReason | None
-    restricted: Restricted = Field(default={})
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")

@@ -32,11 +32,6 @@ Level = Literal["hidden", "masked", "read", "edit"]
 """From narrow to wide. `hidden`: null. `masked`: enough to recognise, 138****1234. `edit` takes the right to change customers."""
 Levels = dict[RestrictedField, Level]
 
-Restricted = Annotated[
-    dict[RestrictedField, Literal["hidden", "masked"]],
-    Field(description="The fields that are not shown as they are: `hidden` ones are null."),
-]
-
 OWN: Levels = {
     "phone": "edit",
     "fax": "edit",
@@ -61,6 +56,14 @@ OVERSEEN: Levels = {
 }
 ROLES: tuple[RoleName, ...] = ("rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor")
 REVEALS_A_DAY = 20
+
+
+class RestrictedView(View):
+    """What carries fields that are not everybody's to see."""
+
+    restricted: dict[RestrictedField, Literal["hidden", "masked"]] = Field(
+        default={}, description="The fields that are not shown as they are; `hidden` ones are null."
+    )
 
 
 # --- the policy

@@ -20,7 +20,7 @@ from services.contracts.base import (
 )
 from services.contracts.collision import Hit
 from services.contracts.customers import ShownPhone, Source
-from services.contracts.fields import Restricted
+from services.contracts.fields import RestrictedView
 
 ReviewOrigin = Literal["confirmed", "waiting", "pool", "changed", "raced"]
 """How a review came about: an entry made although others were seen to come near, one that waits for the decision, one made in a
@@ -60,7 +60,7 @@ class ReviewLine(View):
     same_as_name: str | None
 
 
-class ReviewedEntry(View):
+class ReviewedEntry(RestrictedView):
     """What was typed; of a customer that was made, what is known of it."""
 
     name: str
@@ -79,7 +79,6 @@ class ReviewedEntry(View):
     size: str | None
     needs: str | None
     is_key: bool
-    restricted: Restricted = Field(default={})
 
 
 class ReviewView(ReviewLine):

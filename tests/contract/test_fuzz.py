@@ -85,7 +85,9 @@ class World:
             case.headers["If-Match"] = f'"{chance.randrange(1, 4)}"'
 
 
-CHOICES = {"decision", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content"}
+CHOICES = {
+    "decision", "field", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

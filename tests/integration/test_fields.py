@@ -123,13 +123,34 @@ def test_a_holder_sees_all_of_his_customer_and_who_oversees_him_how_it_is_reache
 def test_what_changes_hands_is_seen_by_its_new_holder_and_masked_to_the_old_one(team: Team) -> None:
     fields = known()
     customer = team.supervisor.entered(**fields)
-    key = unique("key")
-    changed = expect(200, team.supervisor.request("PATCH", path(customer), {"size": "30"}, If_Match='"1"', Idempotency_Key=key))
-    assert changed["phone"] == fields["phone"]
     expect(200, team.supervisor.act(customer, "transfer", to=team.rep.user["id"]))
 
     assert team.rep.get(path(customer))["phone"] == fields["phone"]
     assert team.supervisor.get(path(customer))["phone"] == masked(fields)["phone"]
+
+
+def test_a_repeated_change_shows_no_more_than_is_the_callers_to_see_by_now(team: Team) -> None:
+    fields, sent = known(), {"If_Match": '"1"', "Idempotency_Key": unique("key")}
+    customer = team.supervisor.entered(**fields)
+    repeat = lambda: expect(200, team.supervisor.request("PATCH", path(customer), {"size": "30"}, **sent))  # noqa: E731
+    first = repeat()
+    assert (repeat(), first["phone"]) == (first, fields["phone"])
+
+    expect(200, team.supervisor.act(customer, "transfer", to=team.rep.user["id"]))
+    masks = masked(fields)
+    assert repeat() == first | masks | {"restricted": dict.fromkeys(masks, "masked")}
+    expect(200, team.admin.act(customer, "transfer", to=team.neighbour.user["id"]))
+    assert repeat() == first | dict.fromkeys(OWN) | {"restricted": dict.fromkeys(OWN, "hidden")}
+
+
+def test_a_repeated_claim_shows_no_more_either(team: Team) -> None:
+    fields, key = known(), unique("key")
+    customer = team.pooled("public", **fields)
+    claim = lambda: expect(200, team.rep.request("POST", f"{path(customer)}/claim", None, Idempotency_Key=key))  # noqa: E731
+    assert claim() == claim()
+    assert claim()["phone"] == fields["phone"]
+    expect(200, team.supervisor.act(customer, "transfer", to=team.colleague.user["id"]))
+    assert (claim()["phone"], claim()["contact_person"]) == (None, None)
 
 
 def test_what_is_claimed_is_shown_to_who_claims_it(team: Team) -> None:
@@ -296,6 +317,12 @@ def test_a_mask_is_not_written_back_by_anybody(stack: Stack, team: Team) -> None
     denials = ask(stack, "SELECT new::text FROM audit WHERE actor = %s AND result = 'denied'", team.rep.user["id"])
     assert denials
     assert fields["phone"] not in str(denials)
+
+
+def test_a_mask_is_no_way_to_reach_somebody_new(team: Team) -> None:
+    for typed in (masked(known()), {"phone": "138****1234"}, {"fax": "****577"}, {"email": "w***@d.com"}):
+        told = expect(422, team.rep.enter(company(), **typed))
+        assert told["errors"][0]["pointer"].removeprefix("/") in typed
 
 
 def test_an_outdated_version_is_told_before_what_may_be_changed(team: Team) -> None:

@@ -23,7 +23,7 @@ from services.plumbing.passport import LEEWAY, LIFETIME, Caller, Signer, Verifie
 from services.plumbing.settings import ServiceSettings, SettingMissing, read
 from tests.api import eventually
 
-ALICE = Caller(str(uuid4()), grants={"customer:read": Scope.OWN}, display_name="Alice")
+ALICE = Caller(str(uuid4()), roles=("rep", "auditor"), grants={"customer:read": Scope.OWN}, display_name="Alice")
 
 
 def pem(key: Ed25519PrivateKey) -> str:

@@ -7,15 +7,15 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from services.contracts.base import View
 from services.contracts.errors import FieldNotEditable
-from services.contracts.fields import FieldPolicy, Level, Levels, Relation, RestrictedField
+from services.contracts.fields import OWN, FieldPolicy, Level, Levels, Relation, RestrictedField, RestrictedView
 from services.contracts.permissions import Scope
 from services.customers.fields import domain, policy
 from services.plumbing.call import Call
 from services.plumbing.masking import MASK, mask
 
-Shown = TypeVar("Shown", bound=View)
+Shown = TypeVar("Shown", bound=RestrictedView)
+OUT_OF_SIGHT: Levels = dict.fromkeys(OWN, "hidden")
 
 
 class Sight(NamedTuple):
@@ -80,17 +80,19 @@ def masked_value(field: RestrictedField, value: str) -> str:
 
 
 def restrict(view: Shown, levels: Levels) -> Shown:
-    """The view as these levels allow it, with what is held back named in `restricted`."""
-    fields = type(view).model_fields
-    held_back = {field: level for field, level in levels.items() if field in fields and not domain.is_shown(level)}
+    """The view as these levels allow it, with what is held back named in `restricted`. What is held back already stays so."""
+    before, fields = view.restricted, type(view).model_fields
+    held_back = {
+        field: level
+        for field, level in levels.items()
+        if field in fields and not domain.is_shown(level) and before.get(field) not in (level, "hidden")
+    }
     shown: dict[str, Any] = {field: shown_value(field, getattr(view, field), level) for field, level in held_back.items()}
-    return view.model_copy(update=shown | {"restricted": held_back}) if held_back else view
+    return view.model_copy(update=shown | {"restricted": {**before, **held_back}}) if held_back else view
 
 
 def shown_value(field: RestrictedField, value: str | None, level: Level) -> str | None:
-    if value is None or level == "hidden":
-        return None
-    return value if domain.is_shown(level) else masked_value(field, value)
+    return masked_value(field, value) if value is not None and level == "masked" else None
 
 
 # --- changing

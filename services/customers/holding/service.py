@@ -7,11 +7,11 @@ from services.customers.holding import moves
 from services.customers.holding.ownership import put_allowance, receivers, state_of
 from services.customers.models import Customer
 from services.customers.registry import queries
-from services.customers.registry.views import line, view
+from services.customers.registry.views import again, line, view
 from services.plumbing.call import Call
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
-from services.plumbing.work import Work
+from services.plumbing.work import AlreadyAnswered, Work
 
 
 class HoldingService:
@@ -30,10 +30,13 @@ class HoldingService:
     @serves(contract.CLAIM_CUSTOMER)
     def claim_customer(self, command: contract.ClaimCustomer, call: Call) -> contract.CustomerView:
         receivers.prepare(call, call.user_id)
-        with call.transaction() as work:
-            customer = moves.claim(work, call, command.customer_id)
-            work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
-            return work.answer(view(work.session, call, queries.view_of(work.session, customer)))
+        try:
+            with call.transaction() as work:
+                customer = moves.claim(work, call, command.customer_id)
+                work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer))
+                return work.answer(view(work.session, call, queries.view_of(work.session, customer)))
+        except AlreadyAnswered as known:
+            return again(call, known)
 
     @serves(contract.ASSIGN_CUSTOMER)
     def assign_customer(self, command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:

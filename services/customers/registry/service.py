@@ -9,10 +9,11 @@ from services.customers.holding.ownership import receivers, state_of
 from services.customers.models import Pool
 from services.customers.pools import queries as pool_queries
 from services.customers.registry import editing, entry, queries
-from services.customers.registry.views import attempt, line, ownership, record, view
+from services.customers.registry.views import again, attempt, line, ownership, record, view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
+from services.plumbing.work import AlreadyAnswered, Work
 
 
 class RegistryService:
@@ -36,19 +37,11 @@ class RegistryService:
 
     @serves(contract.UPDATE_CUSTOMER)
     def update_customer(self, command: contract.UpdateCustomer, call: Call) -> contract.CustomerView:
-        with call.transaction() as work:
-            editing.refuse_uneditable(work, call, command)
-            refiling = editing.refile(work, call, command)
-            customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
-            if customer.version != command.expected_version:
-                raise VersionConflict(version=customer.version)
-            old = record(queries.view_of(work.session, customer))
-            editing.change(work.session, customer, command, refiling)
-            row = queries.view_of(work.session, customer)
-            event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
-            work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
-            work.audit(customer.id, agency_id=customer.agency_id, old=old, new=record(row))
-            return work.answer(view(work.session, call, row))
+        try:
+            with call.transaction() as work:
+                return update(work, call, command)
+        except AlreadyAnswered as known:
+            return again(call, known)
 
     @serves(contract.SHOW_CUSTOMER)
     def show_customer(self, query: contract.ShowCustomer, call: Call) -> contract.CustomerView:
@@ -87,3 +80,18 @@ class RegistryService:
             sight = sight_of(connection, call)
         items = [attempt(row, sight) for row in rows]
         return paging.page(Page[contract.EntryAttemptView], items, query.limit)
+
+
+def update(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.CustomerView:
+    editing.refuse_uneditable(work, call, command)
+    refiling = editing.refile(work, call, command)
+    customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
+    if customer.version != command.expected_version:
+        raise VersionConflict(version=customer.version)
+    old = record(queries.view_of(work.session, customer))
+    editing.change(work.session, customer, command, refiling)
+    row = queries.view_of(work.session, customer)
+    event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
+    work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
+    work.audit(customer.id, agency_id=customer.agency_id, old=old, new=record(row))
+    return work.answer(view(work.session, call, row))

@@ -6,8 +6,10 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
-from services.customers.fields.sight import Sight, restrict, sight_of
+from services.customers.fields.sight import OUT_OF_SIGHT, Sight, restrict, sight_of
+from services.customers.registry import queries
 from services.plumbing.call import Call
+from services.plumbing.work import AlreadyAnswered
 
 
 def view(connection: Connection | Session, call: Call, row: Any) -> contract.CustomerView:
@@ -18,6 +20,15 @@ def view(connection: Connection | Session, call: Call, row: Any) -> contract.Cus
 def record(row: Any) -> contract.CustomerView:
     """All of it: for the audit, which masks by itself, and for nobody else."""
     return contract.CustomerView.model_validate(row, from_attributes=True)
+
+
+def again(call: Call, known: AlreadyAnswered) -> contract.CustomerView:
+    """For a repetition: what was answered then, as far as the caller may see the customer by now."""
+    kept = contract.CustomerView.model_validate_json(known.answer)
+    with call.reading_rows() as connection:
+        row = queries.find_customer(connection, kept.id, call.caller.scope("customer:read"), call.caller)
+        levels = sight_of(connection, call, row.field_policy).of(row.owner_id) if row else OUT_OF_SIGHT
+    return restrict(kept, levels)
 
 
 def attempt(row: Any, sight: Sight) -> contract.EntryAttemptView:
