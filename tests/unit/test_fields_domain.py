@@ -117,7 +117,8 @@ def test_what_is_shown_whole_is_the_view_as_it_is() -> None:
 def test_ones_own_is_what_one_holds() -> None:
     me = uuid4()
     sight = Sight(me, OWN, OVERSEEN)
-    assert [sight.of(owner) for owner in (me, uuid4(), None)] == [OWN, OVERSEEN, OVERSEEN]
+    assert [sight.of(customer(owner_id=owner)) for owner in (me, uuid4(), None)] == [OWN, OVERSEEN, OVERSEEN]
+    assert [sight.of_typed(person) for person in (me, uuid4())] == [OWN, OVERSEEN]
 
 
 # --- writing

@@ -1,12 +1,13 @@
 """Revealing a masked field: for a reason, told and audited, so many a day. What it shows is kept nowhere, not even in the answer
 that is kept for repetitions: see docs/decisions/0021-a-reveal-is-read-again.md."""
 
+from typing import Any
+
 from services.contracts import fields as contract
 from services.contracts.errors import NotRevealable, RevealLimitReached
 from services.customers.fields import domain, policy, queries
 from services.customers.fields.models import Reveal
 from services.customers.fields.sight import Sight, sight_by, sight_of
-from services.customers.models import Customer
 from services.customers.registry import queries as registry_queries
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
@@ -21,8 +22,9 @@ EMPTY = "Nothing is known in this field."
 def reveal(work: Work, call: Call, command: contract.RevealField) -> contract.RevealView:
     """What is answered, with the value. Raises NotFound, OutOfScope, NotRevealable, RevealLimitReached."""
     customer = registry_queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
-    known = policy.in_force(work.session).policy
-    value = revealed_value(customer, command.field, sight_by(known, call))
+    row = registry_queries.view_of(work.session, customer)
+    known = policy.of_version(work.session, row.field_policy)
+    value = revealed_value(row, command.field, sight_by(known, call))
     made = Reveal(
         id=new_id(),
         agency_id=customer.agency_id,
@@ -54,9 +56,9 @@ def reveal(work: Work, call: Call, command: contract.RevealField) -> contract.Re
     )
 
 
-def revealed_value(customer: Customer, field: contract.RevealedField, sight: Sight) -> str:
+def revealed_value(customer: Any, field: contract.RevealedField, sight: Sight) -> str:
     """Raises NotRevealable for what is hidden from the caller, shown to him anyway, or empty."""
-    level = sight.of(customer.owner_id)[field]
+    level = sight.of(customer)[field]
     if level != "masked":
         raise NotRevealable(detail=HIDDEN if level == "hidden" else SHOWN)
     value: str | None = getattr(customer, field)
@@ -86,5 +88,5 @@ def again(call: Call, kept: contract.RevealView) -> contract.RevealView:
         customer = registry_queries.find_customer(connection, kept.customer_id, call.scope, call.caller)
         if customer is None or domain.local_day(kept.at) != domain.local_day(business_time(connection)):
             return kept
-        level = sight_of(connection, call, customer.field_policy).of(customer.owner_id)[kept.field]
+        level = sight_of(connection, call, customer.field_policy).of(customer)[kept.field]
     return kept if level == "hidden" else kept.model_copy(update={"value": getattr(customer, kept.field)})

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from services.contracts.errors import FieldNotEditable
-from services.contracts.fields import OWN, FieldPolicy, Level, Levels, Relation, RestrictedField, RestrictedView
+from services.contracts.fields import OWN, FieldPolicy, Level, Levels, RestrictedField, RestrictedView
 from services.contracts.permissions import Scope
 from services.customers.fields import domain, policy
 from services.plumbing.call import Call
@@ -25,14 +25,18 @@ class Sight(NamedTuple):
     own: Levels
     overseen: Levels
 
-    def of(self, owner_id: UUID | None) -> Levels:
-        """By who holds the customer; null in a pool."""
-        return self.own if relation_to(self.person_id, owner_id) == "own" else self.overseen
+    def of(self, customer: Any) -> Levels:
+        """Of a row as the registry's `VIEW` gives it, within the caller's scope."""
+        return self.own if self.person_id in whose_own(customer) else self.overseen
+
+    def of_typed(self, person_id: UUID) -> Levels:
+        """Of what somebody has typed, and no customer stands for it."""
+        return self.own if self.person_id == person_id else self.overseen
 
 
-def relation_to(person_id: UUID, owner_id: UUID | None) -> Relation:
-    """Whose a customer is, who may be seen: the one place that says so."""
-    return "own" if owner_id == person_id else "overseen"
+def whose_own(customer: Any) -> tuple[UUID | None, ...]:
+    """Whose own a customer is: the one place that says so."""
+    return (customer.owner_id,)
 
 
 def sight_of(connection: Connection | Session, call: Call, version: int | None = None) -> Sight:

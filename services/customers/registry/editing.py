@@ -40,7 +40,7 @@ def refuse_uneditable(work: Work, call: Call, command: contract.UpdateCustomer) 
         raise queries.missing(work.session, command.customer_id)
     if row.version != command.expected_version:
         raise VersionConflict(version=row.version)
-    levels = sight.sight_of(work.session, call, row.field_policy).of(row.owner_id)
+    levels = sight.sight_of(work.session, call, row.field_policy).of(row)
     sight.refuse_uneditable(levels, row, command.model_dump(exclude_unset=True))
 
 

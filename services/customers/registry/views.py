@@ -14,7 +14,7 @@ from services.plumbing.work import AlreadyAnswered
 
 def view(connection: Connection | Session, call: Call, row: Any) -> contract.CustomerView:
     """As far as the caller sees it by the field policy."""
-    return restrict(record(row), sight_of(connection, call, row.field_policy).of(row.owner_id))
+    return restrict(record(row), sight_of(connection, call, row.field_policy).of(row))
 
 
 def record(row: Any) -> contract.CustomerView:
@@ -27,13 +27,13 @@ def again(call: Call, known: AlreadyAnswered) -> contract.CustomerView:
     kept = contract.CustomerView.model_validate_json(known.answer)
     with call.reading_rows() as connection:
         row = queries.find_customer(connection, kept.id, call.caller.scope("customer:read"), call.caller)
-        levels = sight_of(connection, call, row.field_policy).of(row.owner_id) if row else OUT_OF_SIGHT
+        levels = sight_of(connection, call, row.field_policy).of(row) if row else OUT_OF_SIGHT
     return restrict(kept, levels)
 
 
 def attempt(row: Any, sight: Sight) -> contract.EntryAttemptView:
     """Its numbers are kept masked, and so whoever typed them sees no more."""
-    levels, shown = sight.of(row.person_id), contract.EntryAttemptView.model_validate(row, from_attributes=True)
+    levels, shown = sight.of_typed(row.person_id), contract.EntryAttemptView.model_validate(row, from_attributes=True)
     hidden = {field: None for field in ("phone", "fax") if levels[field] == "hidden"}
     held_back = {field: "hidden" if field in hidden else "masked" for field in ("phone", "fax")}
     return shown.model_copy(update={**hidden, "restricted": held_back})

@@ -67,12 +67,12 @@ def hits_of(session: Session, item: ReviewItem, viewpoint: Viewpoint) -> tuple[H
 def entry_of(session: Session, item: ReviewItem, call: Call) -> ReviewedEntry | None:
     """What was typed, or what is known of the customer, as long as the viewer oversees who holds it, and as far as he sees it."""
     if item.customer_id is None:
-        return restrict(ReviewedEntry.model_validate(item.fields), sight_of(session, call).of(item.person_id))
+        return restrict(ReviewedEntry.model_validate(item.fields), sight_of(session, call).of_typed(item.person_id))
     row = queries.find_customer(session.connection(), item.customer_id, call.scope, call.caller)
     if row is None:
         return None
     shown = ReviewedEntry.model_validate(row, from_attributes=True)
-    return restrict(shown, sight_of(session, call, row.field_policy).of(row.owner_id))
+    return restrict(shown, sight_of(session, call, row.field_policy).of(row))
 
 
 # --- deciding
