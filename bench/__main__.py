@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, path, scale
+from bench import backlog, collision, path, scale, search
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -18,6 +18,7 @@ RUNS: dict[type, Callable[[Any], None]] = {
     backlog.Wish: backlog.run,
     collision.Wish: collision.run,
     scale.Wish: scale.run,
+    search.Wish: search.run,
 }
 
 
@@ -52,13 +53,16 @@ def parse(words: list[str]) -> Any:
     judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for file in ("corpus", "queries", "out"):
         judged.add_argument(f"--{file}", type=Path, required=True)
-    large = benches.add_parser("scale", help=scale.__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    large.add_argument("--names", type=Path, help="CSV with the columns name, province, city; .xz is unpacked")
-    large.add_argument("--size", type=companies, required=True, help="how many companies are loaded")
-    large.add_argument("--seed", type=int, default=1)
-    large.add_argument("--seconds", type=positive, default=5.0, help="of each measure over HTTP")
-    large.add_argument("--json-only", action="store_true", help="print the last line alone")
+    for name, about in (("scale", scale), ("search", search)):
+        large = benches.add_parser(name, help=about.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+        large.add_argument("--names", type=Path, help="CSV with the columns name, province, city; .xz is unpacked")
+        large.add_argument("--size", type=companies, required=True, help="how many companies are loaded")
+        large.add_argument("--seed", type=int, default=1)
+        large.add_argument("--seconds", type=positive, default=about.Wish.seconds, help="of each measure over HTTP")
+        large.add_argument("--json-only", action="store_true", help="print the last line alone")
     given = parser.parse_args(words)
+    if given.bench == "search":
+        return search.Wish(given.names, given.size, given.seed, given.seconds, given.json_only)
     if given.bench == "scale":
         return scale.Wish(given.names, given.size, given.seed, given.seconds, given.json_only)
     if given.bench == "collision":

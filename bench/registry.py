@@ -15,17 +15,21 @@ import psycopg
 from services.customers.check.filing import Named, row_of
 from services.customers.collision.names import VERSION
 from services.customers.collision.subject import subject_of
+from services.customers.registry.places import code_of
+from services.customers.search import domain as search
+from services.customers.search.indexing import BETWEEN, places_of
 
 AGENCY, POOL, OFFICER = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 BATCH, WORKERS = 2_000, 2
 COPIES = {
     "customer": (
         "id, version, name, phone, fax, province, city, is_key, agency_id, entered_at, source, pool_id, holding, held_since,"
-        " entered_by, normaliser"
+        " entered_by, normaliser, searchable, owner_id, division, industry, category, tags"
     ),
-    "ownership": "customer_id, number, agency_id, pool_id, cause, actor, held_from",
+    "ownership": "customer_id, number, agency_id, pool_id, cause, actor, held_from, owner_id",
     "customer_name": "customer_id, name, agency_id, kind, normalised, grams, parts, near",
     "collision_key": "kind, key, detail, customer_id, agency_id",
+    "customer_search": "customer_id, agency_id, words, digits, tokens",
 }
 ENTERED_AT = "2026-01-01T00:00:00Z"
 NULL = r"\N"
@@ -43,11 +47,11 @@ INDEXES = """
     WHERE indrelid = ANY(%(of)s::text[]::regclass[])
       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid) ORDER BY 1
 """
-TIDY = ("customer", "ownership", "customer_name", "collision_key")
+TIDY = tuple(COPIES)
 
 
 class Row(NamedTuple):
-    """A company; `key` names it to the caller, and `id_of` in the database."""
+    """A company; `key` names it to the caller, and `id_of` in the database. Without an owner it lies in the pool."""
 
     key: str
     name: str
@@ -55,23 +59,38 @@ class Row(NamedTuple):
     city: str | None
     phone: str | None = None
     fax: str | None = None
+    owner_id: UUID | None = None
+    industry: str | None = None
+    category: str = "potential"
+    tags: tuple[str, ...] = ()
+    source: str = "own"
+    is_key: bool = False
+
+
+class Place(NamedTuple):
+    """An agency, and a pool of it."""
+
+    agency_id: UUID
+    pool_id: UUID
 
 
 def id_of(key: str) -> UUID:
     return uuid5(AGENCY, key)
 
 
-def fill(admin_url: str, rows: Iterable[Row], say: Callable[[str], None] = lambda line: None) -> int:
-    """Loads all rows into the pool of one agency, as an administrator whom no wall stops; how many there were.
+def fill(admin_url: str, rows: Iterable[Row], say: Callable[[str], None] = lambda line: None, to: "Place | None" = None) -> int:
+    """Loads all rows into one agency, as an administrator whom no wall stops; how many there were.
 
     The indexes are made at the end, as one would for a first load of this size. `say` is told how far it is.
     """
+    to = to or Place(AGENCY, POOL)
     with psycopg.connect(admin_url, autocommit=True) as admin:
-        admin.execute("INSERT INTO agency VALUES (%s, '测试代理', false, 1) ON CONFLICT DO NOTHING", [AGENCY])
-        admin.execute("INSERT INTO pool VALUES (%s, %s, 'agency', '代理商管理员库') ON CONFLICT DO NOTHING", [POOL, AGENCY])
+        admin.execute("INSERT INTO agency VALUES (%s, '测试代理', false, 1) ON CONFLICT DO NOTHING", [to.agency_id])
+        pool = "INSERT INTO pool (id, agency_id, kind, name) VALUES (%s, %s, 'agency', '代理商管理员库') ON CONFLICT DO NOTHING"
+        admin.execute(pool, [to.pool_id, to.agency_id])
         count, began = 0, time.monotonic()
         with unindexed(admin, say):
-            with multiprocessing.get_context("spawn").Pool(WORKERS, begin, [admin_url]) as workers:
+            with multiprocessing.get_context("spawn").Pool(WORKERS, begin, [admin_url, to]) as workers:
                 for loaded in workers.imap_unordered(load, batches(rows)):
                     count += loaded
                     if count % TOLD_EVERY < loaded:
@@ -110,17 +129,19 @@ def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 _connection: psycopg.Connection
+_place: Place
 
 
-def begin(admin_url: str) -> None:
-    global _connection
+def begin(admin_url: str, to: Place) -> None:
+    global _connection, _place
+    _place = to
     _connection = psycopg.connect(admin_url, autocommit=True)
 
 
 def load(rows: Sequence[Row]) -> int:
     lines: dict[str, list[tuple[object, ...]]] = {table: [] for table in COPIES}
     for row in rows:
-        write(row, lines)
+        write(row, _place, lines)
     with _connection.transaction(), _connection.cursor() as cursor:
         for table, columns in COPIES.items():
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
@@ -128,18 +149,24 @@ def load(rows: Sequence[Row]) -> int:
     return len(rows)
 
 
-def write(row: Row, lines: dict[str, list[tuple[object, ...]]]) -> None:
+def write(row: Row, to: Place, lines: dict[str, list[tuple[object, ...]]]) -> None:
     """The rows of one company, table by table."""
-    own = id_of(row.key)
-    customer = (own, 1, row.name, row.phone, row.fax, row.province, row.city, "f", AGENCY, ENTERED_AT, "own", POOL, 1, ENTERED_AT)
-    lines["customer"].append((*customer, OFFICER, VERSION))
-    lines["ownership"].append((own, 1, AGENCY, POOL, "enter", OFFICER, ENTERED_AT))
+    own, agency = id_of(row.key), to.agency_id
+    pool, division = None if row.owner_id else to.pool_id, code_of(row.province, row.city, None)
+    known = (own, 1, row.name, row.phone, row.fax, row.province, row.city, row.is_key, agency, ENTERED_AT, row.source)
+    held = (pool, 1, ENTERED_AT, OFFICER, VERSION, search.VERSION, row.owner_id)
+    lines["customer"].append((*known, *held, division, row.industry, row.category, as_array(row.tags)))
+    lines["ownership"].append((own, 1, agency, pool, "enter", OFFICER, ENTERED_AT, row.owner_id))
     filed = row_of(Named(row.name, "licence", row.province, row.city))
     grams, near = (as_array(filed[column]) for column in ("grams", "near"))
     parts = json.dumps(filed["parts"], ensure_ascii=False)
-    lines["customer_name"].append((own, row.name, AGENCY, "licence", filed["normalised"], grams, parts, near))
+    lines["customer_name"].append((own, row.name, agency, "licence", filed["normalised"], grams, parts, near))
     subject = subject_of([row.name], phone=row.phone, fax=row.fax, province=row.province, city=row.city)
-    lines["collision_key"] += [(key.kind, key.key, key.detail, own, AGENCY) for key in subject.keys]
+    lines["collision_key"] += [(key.kind, key.key, key.detail, own, agency) for key in subject.keys]
+    words = search.words_of(search.Known([row.name], numbers=[*filter(None, (row.phone, row.fax))]))
+    facets = {name: getattr(row, name) for name in ("source", "industry", "category")}
+    facets |= {"tag": row.tags, "key": row.is_key or None, "at": places_of(division)}
+    lines["customer_search"].append((own, agency, *map(BETWEEN.join, words), as_array(search.tokens_of(words, facets))))
 
 
 def as_array(values: Iterable[object]) -> str:

@@ -16,7 +16,19 @@ from gateway.captchas import Captchas
 from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
-from gateway.routes import activities, collision_rules, customers, fields, identity, reviews, rules
+from gateway.routes import (
+    activities,
+    catalogue,
+    collision_rules,
+    contacts,
+    customers,
+    disputes,
+    fields,
+    identity,
+    reviews,
+    rules,
+    search,
+)
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
@@ -58,7 +70,8 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
 
     app = _bare("Qudao", backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
-    for part in (customers, reviews, collision_rules, fields, activities, rules, identity):
+    # `search` before `customers`: /customers/count is no customer's id
+    for part in (search, customers, contacts, catalogue, reviews, disputes, collision_rules, fields, activities, rules, identity):
         _add(app, part.router)
     if settings.docs:
         _add(app, docs.make_router(describe(app)))

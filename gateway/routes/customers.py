@@ -134,18 +134,6 @@ async def list_entry_attempts(
 # --- the registry
 
 
-@router.get("/customers", summary="List customers, the newest first", responses=reading(InvalidCursor) | LINK)
-async def list_customers(
-    query: Annotated[contract.ListCustomers, Query()], caller: Reader, pages: Pages
-) -> Page[contract.CustomerLine]:
-    return pages.linked(await caller.ask(contract.LIST_CUSTOMERS, query))
-
-
-@router.get("/customers/count", summary="Count customers", responses=reading())
-async def count_customers(query: Annotated[contract.CustomerFilter, Query()], caller: Reader) -> contract.Count:
-    return await caller.ask(contract.COUNT_CUSTOMERS, query)
-
-
 @router.get(
     "/customers/{customer_id}",
     response_model=contract.CustomerView,
@@ -170,6 +158,18 @@ async def update_customer(
     changes = body.model_dump(exclude_unset=True)
     message = contract.UpdateCustomer(customer_id=customer_id, expected_version=version, **changes)
     return tags.tagged(await caller.ask(contract.UPDATE_CUSTOMER, message))
+
+
+@router.get(
+    "/customers/{customer_id}/changes",
+    summary="List what of it was changed by whom, the newest first",
+    responses=reading(NotFound, InvalidCursor) | LINK,
+)
+async def list_changes(
+    customer_id: UUID, query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages
+) -> Page[contract.ChangeView]:
+    message = contract.ListChanges(customer_id=customer_id, cursor=query.cursor, limit=query.limit)
+    return pages.linked(await caller.ask(contract.LIST_CHANGES, message))
 
 
 @router.get("/customers/{customer_id}/ownership", summary="List who has held it from when to when", responses=reading(NotFound))

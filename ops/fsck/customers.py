@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ops.fsck.invariant import Invariant, by_sql
+from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
+from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 
 PLACES = """
     SELECT customer.id,
@@ -73,6 +74,23 @@ FILED = """
     WHERE normaliser = 0 OR NOT is_named OR NOT is_keyed OR NOT is_apart
 """
 
+SEARCHED = """
+    SELECT id, CASE WHEN tokens IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN searchable < 1 THEN 'not searchable yet' WHEN tokens IS NULL THEN 'nothing to search it by'
+                ELSE 'searched by other values than it has' END
+    FROM customer LEFT JOIN customer_search ON customer_id = id
+    WHERE (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
+      AND (searchable < 1 OR tokens IS NULL OR customer_search.agency_id <> customer.agency_id
+           OR NOT tokens @> ARRAY['=category:' || category, '=source:' || source]
+           OR (is_key AND NOT tokens @> ARRAY['=key:true']))
+"""
+
+CHANGES = """
+    SELECT customer_id, 'wrong', concat('version ', change.version, ' was changed, and it is in version ', customer.version)
+    FROM customer_change AS change JOIN customer ON customer.id = customer_id
+    WHERE change.version > customer.version OR change.version < 2
+"""
+
 POOLS = """
     SELECT agency.id, 'missing', concat('it has no pool ', kind)
     FROM agency, unnest(ARRAY['public', 'agency'] || CASE WHEN is_headquarters THEN ARRAY['telesales', 'industry'] END) AS kind
@@ -110,6 +128,31 @@ REVIEWS_AS_TOLD = """
           IS DISTINCT FROM (coalesce(told.data ->> 'state', 'open'), told.data ->> 'person_id', told.data ->> 'decided_by')
 """
 
+DISPUTES = """
+    SELECT id, CASE WHEN is_heard THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN is_heard THEN 'it was upheld, and the customer did not come to the claimant by it'
+                ELSE 'what a side has said is not there' END
+    FROM (
+        SELECT dispute.id,
+               (SELECT count(*) FROM dispute_statement WHERE dispute_id = dispute.id)
+                   = CASE WHEN answered_at IS NULL THEN 1 ELSE 2 END AS is_heard,
+               state <> 'upheld' OR EXISTS (
+                   SELECT FROM ownership AS placed
+                   WHERE (placed.customer_id, placed.number, placed.owner_id, placed.cause)
+                       = (dispute.customer_id, placed_as, claimant_id, 'dispute')) AS is_placed
+        FROM dispute
+    ) AS judged
+    WHERE NOT is_heard OR NOT is_placed
+"""
+
+AWARDED = """
+    SELECT placed.customer_id, 'missing', concat('no dispute stands behind stretch ', placed.number)
+    FROM ownership AS placed
+    WHERE cause = 'dispute' AND NOT EXISTS (
+        SELECT FROM dispute WHERE (dispute.customer_id, placed_as) = (placed.customer_id, placed.number))
+"""
+
+
 REVEALS = """
     SELECT person_id, CASE WHEN revealed IS NULL THEN 'missing' ELSE 'wrong' END,
            concat('counts ', coalesce(revealed, 0), ' reveals on ', day, ', and ', coalesce(made, 0), ' were made')
@@ -139,8 +182,14 @@ def invariants() -> Iterator[Invariant]:
     yield of("entered once", "customer", "customer", ENTERED)
     yield Invariant("customers", "as told", told("customer", CustomerEntered, CustomerUpdated, CustomerMoved))
     yield of("filed", "customer", "customer", FILED, is_patient=True)
+    yield of("searched", "customer", "customer", SEARCHED, is_patient=True)
+    yield of("changes", "customer", "customer_change", CHANGES)
     yield of("reviews", "review", "review_item", REVIEWS)
     yield of("reviews as told", "review", "review_item", REVIEWS_AS_TOLD)
+    disputes = by_sql("customers", "dispute", "dispute", DISPUTES)
+    yield Invariant("customers", "disputes", each_of(disputes, by_sql("customers", "customer", "ownership", AWARDED)))
+    disputes_told = told("dispute", DisputeOpened, DisputeAnswered, DisputeDecided, DisputeWithdrawn)
+    yield Invariant("customers", "disputes as told", disputes_told)
     yield of("reveals", "person", "reveal_count", REVEALS)
     yield of("reveals as told", "reveal", "reveal", REVEALS_AS_TOLD)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

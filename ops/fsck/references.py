@@ -108,6 +108,8 @@ REFERENCES = (
             UNION SELECT person_id FROM entry_attempt UNION SELECT person_id FROM stock
             UNION SELECT person_id FROM review_item UNION SELECT decided_by FROM review_item WHERE decided_by IS NOT NULL
             UNION SELECT person_id FROM reveal
+            UNION SELECT claimant_id FROM dispute UNION SELECT holder_id FROM dispute WHERE holder_id IS NOT NULL
+            UNION SELECT decided_by FROM dispute WHERE decided_by IS NOT NULL UNION SELECT person_id FROM dispute_statement
         ) AS people(person_id)
         WHERE %(only)s::uuid[] IS NULL OR person_id = ANY(%(only)s)
         """,

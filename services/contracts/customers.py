@@ -1,10 +1,10 @@
 """What `customers` answers and tells: entering, the registry, and who holds what."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.contracts.base import (
     Command,
@@ -22,17 +22,22 @@ from services.contracts.base import (
     command,
     query,
 )
+from services.contracts.catalogue import Code, CustomValues, DivisionCode, Tag
 from services.contracts.collision import Email, Hit, RefusalReason, Verdict, Website
 from services.contracts.fields import RestrictedView
 
 ShownPhone = Annotated[str, Personal()]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
 PoolKind = Literal["public", "agency", "telesales", "industry"]
-Source = Literal["own", "web", "telesales", "exhibition", "referral", "advertising", "other"]
-"""How we came to know of it; `web` is a web-registered member (网上注册会员), with a deadline for the first contact."""
-Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back"]
-"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule."""
-ReleaseReason = Literal["no_need", "no_budget", "unreachable", "closed_down", "chose_competitor", "wrong_territory", "other"]
+Source = Code
+"""How we came to know of it, from the dictionary; `web` is a web-registered member (网上注册会员), with a deadline for the first
+contact."""
+Cause = Literal["enter", "claim", "assign", "transfer", "release", "open", "take_back", "dispute"]
+"""Why a customer has come to where it is. `open`: from the agency pool to the public one. `take_back`: by a rule. `dispute`: it
+was awarded to who had been refused."""
+ReleaseReason = Code
+Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(lambda tags: tuple(dict.fromkeys(tags)))]
+Criteria = Annotated[tuple[Code, ...], Field(max_length=10), AfterValidator(lambda codes: tuple(dict.fromkeys(codes)))]
 
 
 # --- entering
@@ -55,6 +60,10 @@ class CustomerFields(Command):
     email: Email | None = None
     province: Line | None = None
     city: Line | None = None
+    district: Line | None = None
+    division: DivisionCode | None = Field(
+        default=None, description="Code of the province, city or district (GB/T 2260); fills in the names that are missing."
+    )
     address: Line | None = None
     contact_person: ContactPerson | None = None
     source: Source = "own"
@@ -66,6 +75,10 @@ class CustomerFields(Command):
     size: Line | None = None
     needs: Text | None = None
     is_key: bool = False
+    key_criteria: Criteria = Field(default=(), description="By which it is a key customer, from the dictionary.")
+    category: Code = "potential"
+    tags: Tags = ()
+    custom: CustomValues = Field(default={}, description="Values of headquarters' own fields by their key.")
 
 
 class EnterCustomer(CustomerFields):
@@ -122,6 +135,8 @@ class CustomerView(RestrictedView):
     email: ShownPhone | None
     province: str | None
     city: str | None
+    district: str | None
+    division: str | None
     address: str | None
     contact_person: ShownPhone | None
     source: Source
@@ -131,6 +146,10 @@ class CustomerView(RestrictedView):
     size: str | None
     needs: str | None
     is_key: bool
+    key_criteria: list[str]
+    category: str
+    tags: list[str]
+    custom: dict[str, Any]
     agency_id: UUID
     owner_id: UUID | None
     owner_name: str | None
@@ -151,6 +170,8 @@ class CustomerLine(View):
     city: str | None
     industry: str | None
     is_key: bool
+    category: str
+    tags: list[str]
     owner_id: UUID | None
     owner_name: str | None
     pool_id: UUID | None
@@ -168,6 +189,8 @@ class CustomerChanges(Command):
     email: Email | None = None
     province: Line | None = None
     city: Line | None = None
+    district: Line | None = None
+    division: DivisionCode | None = None
     address: Line | None = None
     contact_person: ContactPerson | None = None
     industry: Line | None = None
@@ -175,6 +198,10 @@ class CustomerChanges(Command):
     size: Line | None = None
     needs: Text | None = None
     is_key: bool = False
+    key_criteria: Criteria = ()
+    category: Code = "potential"
+    tags: Tags = ()
+    custom: CustomValues = Field(default={}, description="Of headquarters' own fields those that are given; null empties one.")
 
 
 class UpdateCustomer(CustomerChanges):
@@ -188,32 +215,20 @@ class ShowCustomer(Query):
     customer_id: UUID
 
 
-ListOf = Annotated[
-    Literal["mine", "all", "visible"],
-    Field(
-        description="`mine`: what the caller holds. `all`: also what he entered and was bound. `visible`: all that he may see."
-    ),
-]
+class ChangeView(RestrictedView):
+    """What was changed with this version: by the name of each field what it was and what it became."""
+
+    version: int
+    at: datetime
+    actor: str
+    actor_name: str
+    fields: dict[str, tuple[Any, Any]]
 
 
-class CustomerFilter(Query):
-    """`mine`: what the caller holds. `all`: besides, what he entered and was bound. `visible`: all that he may see."""
+class ListChanges(PageQuery):
+    """The newest first."""
 
-    of: ListOf = "mine"
-    owner_id: UUID | None = None
-    is_key: bool | None = None
-
-
-class ListCustomers(PageQuery):
-    """The newest first, see `CustomerFilter`."""
-
-    of: ListOf = "mine"
-    owner_id: UUID | None = None
-    is_key: bool | None = None
-
-
-class Count(View):
-    count: int
+    customer_id: UUID
 
 
 class OwnershipView(View):
@@ -328,14 +343,16 @@ class EntryAttemptView(RestrictedView):
     fax: ShownPhone | None
     outcome: Literal["bound_to_yours", "claimable", "needs_confirmation", "refused"]
     reason: RefusalReason | None
+    disputable_until: datetime | None = Field(description="Until when it may be disputed; null for what is not disputed at all.")
+    may_be_disputed: bool = Field(description="By who made it, now: not too late, and not disputed yet.")
+    dispute_id: UUID | None = Field(description="The dispute about it, unless that was withdrawn.")
 
 
 ENTER_CUSTOMER = command("customers.enter_customer", EnterCustomer, EntryOutcome, "customer:create")
 ENTER_INTO_POOL = command("customers.enter_into_pool", EnterIntoPool, EntryOutcome, "pool:manage")
 UPDATE_CUSTOMER = command("customers.update_customer", UpdateCustomer, CustomerView, "customer:update")
 SHOW_CUSTOMER = query("customers.show_customer", ShowCustomer, CustomerView, "customer:read")
-LIST_CUSTOMERS = query("customers.list_customers", ListCustomers, Page[CustomerLine], "customer:read")
-COUNT_CUSTOMERS = query("customers.count_customers", CustomerFilter, Count, "customer:read")
+LIST_CHANGES = query("customers.list_changes", ListChanges, Page[ChangeView], "customer:read")
 LIST_OWNERSHIP = query("customers.list_ownership", ShowCustomer, Page[OwnershipView], "customer:read")
 RELEASE_CUSTOMER = command("customers.release_customer", ReleaseCustomer, CustomerLine, "customer:release")
 OPEN_CUSTOMER = command("customers.open_customer", OpenCustomer, CustomerLine, "pool:manage")

@@ -118,6 +118,12 @@ class VersionConflict(QudaoError):
     status = 412
 
 
+class FieldKindIsKept(QudaoError):
+    """The kind of a custom field stays: customers have values of it. Make another field."""
+
+    status = 409
+
+
 class InvalidCursor(QudaoError):
     """The cursor is not one that we gave."""
 
@@ -299,7 +305,7 @@ class CustomerCollides(QudaoError):
 
 
 class AlreadyDecided(QudaoError):
-    """This review has been decided already."""
+    """This has been decided already."""
 
     status = 409
 
@@ -325,6 +331,50 @@ class OthersCameNear(QudaoError):
 
 class NotWaiting(QudaoError):
     """This entry was made and cannot be withdrawn: release the customer."""
+
+    status = 409
+
+
+class NotDisputable(QudaoError):
+    """The refusal of this entry cannot be disputed."""
+
+    status = 409
+
+
+class AlreadyDisputed(QudaoError):
+    """You have disputed this already."""
+
+    status = 409
+
+
+class SideHasAnswered(QudaoError):
+    """This dispute has been answered already."""
+
+    status = 409
+
+
+class PartyToDispute(QudaoError):
+    """Nobody decides a dispute who is a side of it, has entered the customer or holds it."""
+
+    status = 403
+    is_denial = True
+
+
+class OverseesOneSide(QudaoError):
+    """Who oversees both sides decides: of two departments their manager or administrator, of two agencies headquarters."""
+
+    status = 403
+    is_denial = True
+
+
+class HolderChanged(QudaoError):
+    """The customer has changed hands since: see who has it now, and decide again with its `holding`."""
+
+    status = 409
+
+
+class HolderOutOfReach(QudaoError):
+    """By now somebody has the customer whom you do not oversee: who oversees him as well decides."""
 
     status = 409
 

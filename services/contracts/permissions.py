@@ -12,6 +12,8 @@ Permission = Literal[
     "agency:create",
     "agency:read",
     "attempt:read",
+    "catalogue:configure",
+    "catalogue:read",
     "collision:check",
     "collision:configure",
     "customer:assign",
@@ -25,6 +27,10 @@ Permission = Literal[
     "deadline:read",
     "department:create",
     "department:read",
+    "dispute:answer",
+    "dispute:decide",
+    "dispute:open",
+    "dispute:read",
     "field:configure",
     "field:reveal",
     "log:read",
@@ -83,6 +89,7 @@ OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN,
 OF_READERS: Grants = {
     **OF_EVERYBODY,
     "agency:read": Scope.OWN,
+    "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
     "policy:read": Scope.AGENCY,
@@ -94,6 +101,8 @@ OF_SELLERS: Grants = {
     "customer:claim": Scope.OWN,
     "customer:create": Scope.OWN,
     "customer:update": Scope.OWN,
+    "dispute:answer": Scope.OWN,
+    "dispute:open": Scope.OWN,
     "note:create": Scope.OWN,
 }
 
@@ -109,6 +118,7 @@ def watching(scope: Scope) -> Grants:
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
+        "dispute:read": scope,
         "note:read": scope,
         "reveal:read": scope,
         "review:read": scope,
@@ -116,7 +126,7 @@ def watching(scope: Scope) -> Grants:
 
 
 def deciding(scope: Scope) -> Grants:
-    return {"customer:transfer": scope, "field:reveal": scope, "review:decide": scope}
+    return {"customer:transfer": scope, "dispute:decide": scope, "field:reveal": scope, "review:decide": scope}
 
 
 def administering(scope: Scope) -> Grants:
@@ -140,13 +150,19 @@ ROLES: dict[str, Grants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
     "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
     "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
-    "agency_admin": {**OF_READERS, **overseeing(Scope.AGENCY), **administering(Scope.AGENCY)},
+    "agency_admin": {
+        **OF_READERS,
+        **overseeing(Scope.AGENCY),
+        **administering(Scope.AGENCY),
+        "dispute:answer": Scope.AGENCY,
+    },
     "subsystem_admin": {
         **dict.fromkeys(OF_READERS, Scope.ALL),
         **OF_EVERYBODY,
         **overseeing(Scope.ALL),
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
+        "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,
     },

@@ -2,8 +2,10 @@
 
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Event
+from services.contracts.catalogue import CustomFieldSet, DictionaryEntrySet
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
+from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
@@ -23,8 +25,14 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CollisionRulesSet,
         FieldPolicySet,
         FieldRevealed,
+        DictionaryEntrySet,
+        CustomFieldSet,
         ReviewOpened,
         ReviewDecided,
+        DisputeOpened,
+        DisputeAnswered,
+        DisputeDecided,
+        DisputeWithdrawn,
         ContactNoteWritten,
         DeadlineClosed,
         AllowanceSet,

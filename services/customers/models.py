@@ -56,6 +56,9 @@ class Customer(Base):
         Index("customer_pool", "pool_id", "id", postgresql_where=text("pool_id IS NOT NULL")),
         Index("customer_agency", "agency_id", "id"),
         Index("customer_normaliser", "normaliser", "id"),
+        Index("customer_unsearchable", "id", postgresql_where=text("searchable < 1")),
+        Index("customer_agency_entered", "agency_id", "entered_at"),
+        Index("customer_agency_held", "agency_id", "held_since", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -84,6 +87,13 @@ class Customer(Base):
     entered_by: Mapped[UUID]
     registered_at: Mapped[datetime | None]
     normaliser: Mapped[int]
+    district: Mapped[str | None]
+    division: Mapped[str | None]
+    category: Mapped[str]
+    tags: Mapped[list[str]]
+    key_criteria: Mapped[list[str]]
+    custom: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    searchable: Mapped[int]
 
 
 class Ownership(Base):
@@ -91,7 +101,8 @@ class Ownership(Base):
     __table_args__ = (
         CheckConstraint("number > 0", name="ownership_number_check"),
         CheckConstraint(
-            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back')", name="ownership_cause_check"
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'release', 'open', 'take_back', 'dispute')",
+            name="ownership_cause_check",
         ),
         CheckConstraint(ONE_PLACE, name="ownership_one_place"),
         CheckConstraint("held_until >= held_from", name="ownership_order"),
@@ -162,6 +173,42 @@ class CollisionKey(Base):
     detail: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
+
+
+class CustomerChange(Base):
+    __tablename__ = "customer_change"
+    __table_args__ = (of_customer("customer_change_customer_fkey"),)
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    fields: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Contact(Base):
+    __tablename__ = "contact"
+    __table_args__ = (
+        of_customer("contact_customer_fkey"),
+        CheckConstraint("channel IN ('phone', 'visit', 'wechat', 'email')", name="contact_channel_check"),
+        Index("contact_customer", "customer_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID]
+    agency_id: Mapped[UUID]
+    name: Mapped[str]
+    title: Mapped[str | None]
+    department: Mapped[str | None]
+    phone: Mapped[str | None]
+    email: Mapped[str | None]
+    wechat: Mapped[str | None]
+    is_decision_maker: Mapped[bool]
+    best_time: Mapped[str | None]
+    channel: Mapped[str | None]
+    likes: Mapped[str | None]
+    note: Mapped[str | None]
 
 
 class CollisionRulesVersion(Base):

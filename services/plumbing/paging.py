@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -29,19 +30,27 @@ def decode_number(cursor: str | None) -> int | None:
     return _decode(cursor, _number)
 
 
+def decode_moment_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """Of a list that is sorted by a moment and then by id. Raises InvalidCursor."""
+    return _decode(cursor, _moment_and_id)
+
+
+def _moment_and_id(moment: str, id_: str) -> tuple[datetime, UUID]:
+    return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+
+
 def _number(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise ValueError
     return int(text)
 
 
-def _decode(cursor: str | None, read: Callable[[str], Key]) -> Key | None:
+def _decode(cursor: str | None, read: Callable[..., Key]) -> Key | None:
     if cursor is None:
         return None
     try:
-        (text,) = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return read(text)
-    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+        return read(*json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error, RecursionError):
         raise InvalidCursor() from None
 
 

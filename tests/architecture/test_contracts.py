@@ -2,13 +2,15 @@
 
 import importlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops import permissions
-from services.contracts import activities, collision, collision_rules, customers, fields, identity, reviews, rules
+from services import contracts
+from services.contracts import customers
 from services.contracts.base import SERVICES, Event, Operation, events_after, health
 from services.contracts.errors import QudaoError, rebuild
 from services.contracts.permissions import PERMISSIONS, ROLES, SYSTEM
@@ -16,12 +18,7 @@ from services.plumbing.events import check_subscriptions
 from services.plumbing.rpc import operations_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "events.json"
-CONTRACTS = {
-    "identity": [identity],
-    "customers": [customers, collision, collision_rules, reviews, fields],
-    "activities": [activities],
-    "rules": [rules],
-}
+CONTRACTS = [importlib.import_module(f"services.contracts.{found.name}") for found in pkgutil.iter_modules(contracts.__path__)]
 
 
 def service_class(service: str) -> type:
@@ -30,8 +27,8 @@ def service_class(service: str) -> type:
 
 
 def declared(service: str) -> dict[str, Operation[Any, Any]]:
-    values = [value for module in CONTRACTS[service] for value in vars(module).values()]
-    found = {value.name: value for value in values if isinstance(value, Operation)}
+    values = [value for module in CONTRACTS for value in vars(module).values() if isinstance(value, Operation)]
+    found = {value.name: value for value in values if value.service == service}
     return found | {"health": health(service), "events_after": events_after(service)}
 
 

@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from embedded.stack import Stack
 from gateway import health
-from gateway.routes import activities, collision_rules, customers, fields, identity, reviews, rules
+from gateway.routes import activities, collision_rules, customers, disputes, fields, identity, reviews, rules
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
@@ -44,7 +44,7 @@ CHECKS = [
 PHASES = (Phase.explicit, Phase.generate)  # a request that failed has changed the world, so a smaller one may not fail again
 OPERATIONS = sorted(
     f"{method} {route.path}"
-    for module in (customers, reviews, collision_rules, fields, activities, rules, identity, health)
+    for module in (customers, reviews, disputes, collision_rules, fields, activities, rules, identity, health)
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
@@ -86,8 +86,21 @@ class World:
 
 
 CHOICES = {
-    "decision", "field", "method", "reason", "subject", "role", "of", "state", "source", "on_missed", "status", "day", "content",
-}  # fmt: skip
+    "decision",
+    "field",
+    "kind",
+    "method",
+    "reason",
+    "subject",
+    "role",
+    "of",
+    "state",
+    "source",
+    "on_missed",
+    "status",
+    "day",
+    "content",
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +129,8 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
     return {
         "customer_id": held + pooled,
         "review_id": near_ones(team),
+        "attempt_id": refused_ones(team),
+        "dispute_id": disputes_of(team),
         "pool_id": [*team.pools.values(), *rivals.pools.values()],
         "user_id": [victim["id"] for victim in victims],
         "login": [unique("u"), *(victim["login"] for victim in victims)],
@@ -147,6 +162,22 @@ def near_ones(team: Team) -> list[str]:
         entered = team.supervisor.enter(name, confirmation={"seen": seen, "reason": "another county"})
         reviews.append(str(entered.json()["review_id"]))
     return reviews
+
+
+def refused_ones(team: Team) -> list[str]:
+    """Attempts of the rep's; some are disputed afterwards."""
+    for _ in range(6):
+        name = company()
+        team.supervisor.entered(name)
+        team.rep.enter(name)
+    return [each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["may_be_disputed"]]
+
+
+def disputes_of(team: Team) -> list[str]:
+    attempts = [each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["may_be_disputed"]]
+    evidence = [{"kind": "note", "text": "x"}]
+    bodies = [{"attempt_id": attempt, "claim": "x", "evidence": evidence} for attempt in attempts[:3]]
+    return [str(team.rep.post("/v1/disputes", body)["id"]) for body in bodies]
 
 
 class Summary:

@@ -171,6 +171,72 @@ def test_everybody_reads_his_own_levels(team: Team, auditor: Client) -> None:
     assert {who: levels["reveals_a_day"] for who, levels in told.items()} == {"rep": 0, "admin": 20, "auditor": 0}
 
 
+# --- people at a customer, and what was changed
+
+
+def somebody() -> dict[str, str]:
+    return {"name": "刘女士", "phone": f"138{digits()}4", "email": f"liu@{brand()}.com", "wechat": "liu-8888"}
+
+
+def add(who: Client, customer_id: str, person: dict[str, str], version: int = 1, **headers: str) -> httpx.Response:
+    return who.request("POST", f"{path(customer_id)}/contacts", person, If_Match=f'"{version}"', **headers)
+
+
+def test_people_at_a_customer_are_shown_as_the_customer_is(root: Client, team: Team) -> None:
+    customer, person = team.rep.entered(), somebody()
+    phone, mail = f"138****{person['phone'][-4:]}", f"l***@{person['email'].split('@')[1]}"
+    [own] = expect(200, add(team.rep, customer, person))["items"]
+    assert ({name: own[name] for name in person}, own["restricted"]) == (person, {})
+
+    [seen] = team.supervisor.get(f"{path(customer)}/contacts")["items"]
+    assert [seen[name] for name in person] == ["刘女士", phone, mail, "****"]
+    assert seen["restricted"] == {"phone": "masked", "email": "masked"}
+    set_to(root, levels={"supervisor": {"overseen": {"phone": "hidden", "contact_person": "masked"}}})
+    [seen] = team.supervisor.get(f"{path(customer)}/contacts")["items"]
+    assert [seen[name] for name in person] == ["刘**", None, mail, None]
+    assert seen["restricted"] == {"phone": "hidden", "email": "masked", "contact_person": "masked"}
+
+
+def test_a_mask_is_not_written_back_into_a_person_either(root: Client, team: Team) -> None:
+    customer, person = team.rep.entered(), somebody()
+    [made] = expect(200, add(team.rep, customer, person))["items"]
+    address = f"{path(customer)}/contacts/{made['id']}"
+    for change in ({"phone": "138****1234"}, {"email": "l***@d.com"}, {"name": "刘**"}):
+        refused = team.rep.request("PUT", address, person | change, If_Match='"2"')
+        assert (refused.status_code, slug(refused)) == (403, "field-not-editable")
+    expect(200, team.rep.request("PUT", address, person | {"title": "经理"}, If_Match='"2"'))
+
+    set_to(root, levels={"rep": {"own": {"phone": "read"}}})
+    for method, body in (("PUT", person | {"phone": "13912341234"}), ("DELETE", None)):
+        assert slug(team.rep.request(method, address, body, If_Match='"3"')) == "field-not-editable"
+    assert slug(add(team.rep, customer, somebody(), 3)) == "field-not-editable"
+
+
+def test_a_repeated_change_of_people_shows_no_more_either(team: Team) -> None:
+    customer, person, key = team.rep.entered(), somebody(), unique("key")
+    first = expect(200, add(team.rep, customer, person, Idempotency_Key=key))
+    assert expect(200, add(team.rep, customer, person, Idempotency_Key=key)) == first
+    expect(200, team.supervisor.act(customer, "transfer", to=team.colleague.user["id"]))
+    [seen] = expect(200, add(team.rep, customer, person, Idempotency_Key=key))["items"]
+    assert [seen[name] for name in person] == ["**", None, None, None]
+
+
+def test_what_was_changed_is_shown_as_the_customer_is(root: Client, team: Team) -> None:
+    fields, other, person = known(), known(), somebody()
+    customer = team.rep.entered(**fields)
+    expect(200, patch(team.rep, customer, phone=other["phone"], needs="四台"))
+    expect(200, add(team.rep, customer, person, 2))
+    changes = f"{path(customer)}/changes"
+
+    assert team.rep.pages(changes)[1]["fields"] == {"phone": [fields["phone"], other["phone"]], "needs": ["三台", "四台"]}
+    seen = team.supervisor.pages(changes)
+    assert seen[1]["fields"] == {"phone": [masked(fields)["phone"], masked(other)["phone"]], "needs": ["三台", "四台"]}
+    assert seen[1]["restricted"] == {"phone": "masked"}
+    assert person["phone"] not in str(seen)
+    set_to(root, levels={"supervisor": {"overseen": {"needs": "hidden"}}})
+    assert team.supervisor.pages(changes)[1]["fields"]["needs"] == [None, None]
+
+
 # --- the policy
 
 

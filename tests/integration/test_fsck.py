@@ -83,6 +83,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, colleague.act(opened, "claim"))
 
     ids |= reviews(stack, team)
+    ids |= dispute(team)
 
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
@@ -118,6 +119,20 @@ def reviews(stack: Stack, team: Team) -> dict[str, Any]:
         with psycopg.connect(stack.owner_url("customers")) as owner:
             owner.execute("INSERT INTO collision_rules VALUES (1, %s, 'test', clock()) ON CONFLICT DO NOTHING", [rules])
     return ids
+
+
+def dispute(team: Team) -> dict[str, Any]:
+    """A customer of the colleague's that was awarded to the rep."""
+    name = company()
+    customer = team.colleague.entered(name)
+    expect(409, team.rep.enter(name))
+    [attempt] = [each["id"] for each in team.rep.pages("/v1/entry-attempts") if each["name"] == name]
+    evidence = [{"kind": "call", "text": "20 分钟"}]
+    opened = team.rep.post("/v1/disputes", {"attempt_id": attempt, "claim": "我先谈的", "evidence": evidence})
+    path = f"/v1/disputes/{opened['id']}"
+    expect(200, team.colleague.request("POST", f"{path}/answer", {"answer": "我在跟进"}))
+    expect(200, team.supervisor.request("POST", f"{path}/decision", {"decision": "upheld", "reason": "证据充分"}))
+    return {"dispute": opened["id"], "awarded": customer}
 
 
 # --- as it runs
@@ -424,6 +439,27 @@ CASES = [
     ),
     case(
         "customers",
+        "DELETE FROM customer_search WHERE customer_id = '{noted}'",
+        kind="missing",
+        of="customer {noted}",
+        by={"searched"},
+    ),
+    case(
+        "customers",
+        "UPDATE customer SET category = 'vip' WHERE id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"searched"},
+    ),
+    case(
+        "customers",
+        "UPDATE customer_change SET version = 9 WHERE customer_id = '{noted}'",
+        kind="wrong",
+        of="customer {noted}",
+        by={"changes"},
+    ),
+    case(
+        "customers",
         "DELETE FROM pool WHERE agency_id = '{headquarters}' AND kind = 'industry'",
         kind="missing",
         of="agency {headquarters}",
@@ -493,6 +529,41 @@ CASES = [
         kind="missing",
         of="review {judged}",
         by={"reviews as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET cause = 'transfer' WHERE customer_id = '{awarded}' AND number = 2",
+        kind="wrong",
+        of="dispute {dispute}",
+        by={"disputes"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM dispute_statement WHERE dispute_id = '{dispute}' AND side = 'holder'",
+        kind="missing",
+        of="dispute {dispute}",
+        by={"disputes"},
+    ),
+    case(
+        "customers",
+        "UPDATE ownership SET cause = 'dispute' WHERE customer_id = '{moved}' AND number = 2",
+        kind="missing",
+        of="customer {moved}",
+        by={"disputes"},
+    ),
+    case(
+        "customers",
+        "UPDATE dispute SET holder_id = '{nobody}' WHERE id = '{dispute}'",
+        kind="wrong",
+        of="dispute {dispute}",
+        by={"disputes as told", "people in identity"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM dispute WHERE id = '{dispute}'",
+        kind="missing",
+        of="dispute {dispute}",
+        by={"disputes as told", "disputes"},
     ),
     # activities
     case(

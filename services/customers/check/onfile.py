@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from services.customers.check import filing
 from services.customers.check.filing import kinds_of, names_in
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.models import BoundEntry, Customer, CustomerName
+from services.customers.models import BoundEntry, Contact, Customer, CustomerName
 
 COMPARED_BY = ("phone", "fax", "province", "city", "credit_code", "website", "email", "contact_person")
 NO_CHANGES: Mapping[str, str | None] = {}
@@ -22,13 +22,16 @@ class OnFile(NamedTuple):
     customer: Customer
     names: Sequence[tuple[str, str]]
     bound: Sequence[BoundEntry]
+    contacts: Sequence[Contact] = ()
 
     def subject(self, oldest: int, changes: Mapping[str, str | None] = NO_CHANGES) -> Subject:
         """By what it is compared: itself, and what was typed for it later, each in the place that was typed with it."""
         later = self._typed_later()
         own = [name for name, kind in self.names if kind != "bound" or name not in later]
         subject = subject_of(own, oldest=oldest, **{**compared(self.customer), **changes})
-        return subject.joined(subject_of(names_in(each), oldest=oldest, **compared(each)) for each in self.bound)
+        subject = subject.joined(subject_of(names_in(each), oldest=oldest, **compared(each)) for each in self.bound)
+        place = {**compared(self.customer), **changes}
+        return subject.joined(subject_of_contact(each, place["province"], place["city"], oldest) for each in self.contacts)
 
     def placed(self, changes: Mapping[str, str | None] = NO_CHANGES) -> list[filing.Named]:
         """Its names in its place, those that were bound to it in the place that was typed with them."""
@@ -45,6 +48,13 @@ class OnFile(NamedTuple):
         return {name: each for each in self.bound for name in names_in(each)}
 
 
+def subject_of_contact(contact: Contact, province: str | None, city: str | None, oldest: int) -> Subject:
+    """A number without an area code is one of the customer's place."""
+    return subject_of(
+        (), phone=contact.phone, email=contact.email, contact_person=contact.name, province=province, city=city, oldest=oldest
+    )
+
+
 def compared(row: Customer | BoundEntry) -> dict[str, Any]:
     return {field: getattr(row, field) for field in COMPARED_BY}
 
@@ -52,13 +62,15 @@ def compared(row: Customer | BoundEntry) -> dict[str, Any]:
 def load(session: Session, customers: Sequence[Customer]) -> list[OnFile]:
     """In the order of the customers; one that was never filed has the name that it was entered under."""
     ids = [customer.id for customer in customers]
-    names, bound = defaultdict(list), defaultdict(list)
+    names, bound, contacts = defaultdict(list), defaultdict(list), defaultdict(list)
     query = select(CustomerName.customer_id, CustomerName.name, CustomerName.kind).where(CustomerName.customer_id.in_(ids))
     for customer_id, name, kind in session.execute(query.order_by(CustomerName.kind.desc(), CustomerName.name)):
         names[customer_id].append((name, kind))
     for entry in session.scalars(select(BoundEntry).where(BoundEntry.customer_id.in_(ids)).order_by(BoundEntry.id)):
         bound[entry.customer_id].append(entry)
-    return [OnFile(each, names[each.id] or kinds_of(each.name, ()), bound[each.id]) for each in customers]
+    for contact in session.scalars(select(Contact).where(Contact.customer_id.in_(ids)).order_by(Contact.id)):
+        contacts[contact.customer_id].append(contact)
+    return [OnFile(each, names[each.id] or kinds_of(each.name, ()), bound[each.id], contacts[each.id]) for each in customers]
 
 
 def filed_subject(session: Session, customer: Customer) -> Subject:

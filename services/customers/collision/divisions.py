@@ -100,6 +100,31 @@ def counties_of(city: str | None) -> tuple[str, ...]:
     return tuple(code for code in tables().towns if city and region_of(code).city == city)
 
 
+@cache
+def divisions() -> dict[str, str]:
+    """Every division by its code, with its whole name."""
+    return {code: name for code, name, _ in _lines("divisions.txt")}
+
+
+def is_division(code: str) -> bool:
+    return code in divisions()
+
+
+@cache
+def parts_of(code: str | None) -> tuple[str, ...]:
+    """The codes of what lies directly in a division, the provinces in none; counties that a province runs itself are its own."""
+    if code is None:
+        return tuple(each for each in divisions() if level_of(each) == "province")
+    within = [each for each in divisions() if each != code and code in _path(each)]
+    return tuple(each for each in within if not any(other in _path(each) for other in within if other != each))
+
+
+def _path(code: str) -> tuple[str, ...]:
+    """A division with what it lies in, the narrowest first."""
+    region = region_of(code)
+    return tuple(each for each in (region.county, region.city, region.province) if each)
+
+
 def title_of(code: str) -> str:
     """What people call the place: 320000 → 江苏, 440605 → 南海."""
     return tables().titles.get(code, code)

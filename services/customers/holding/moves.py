@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.errors import AlreadyTheirs, HeldElsewhere, NotFound, NotHeld, NotInPool, OutOfScope
 from services.contracts.permissions import Scope
+from services.customers.catalogue import values
 from services.customers.check import matching
 from services.customers.check.checking import viewpoint_of
 from services.customers.check.onfile import filed_subject
@@ -32,6 +33,7 @@ def release(work: Work, call: Call, command: contract.ReleaseCustomer) -> Custom
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.owner_id is None:
         raise NotHeld()
+    values.refuse_reason(work.session, command.reason)
     cause = domain.cause_of_release(owner_id=customer.owner_id, caller_id=call.user_id)
     reason = f"{command.reason}: {command.comment}" if command.comment else command.reason
     place(work, customer, in_pool(pool_of(work.session, customer.agency_id, "agency")), cause, reason)

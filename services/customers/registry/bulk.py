@@ -15,16 +15,18 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
+from services.customers.catalogue import queries as catalogue
+from services.customers.catalogue import values
 from services.customers.check import checking, criteria, filing, matching
 from services.customers.collision.evidence import Known, Match, telling
-from services.customers.collision.names import VERSION
 from services.customers.collision.subject import Subject, names_of
 from services.customers.collision.verdict import Viewpoint, hit, judge
 from services.customers.holding.ownership import place_new
 from services.customers.models import Customer, EntryAttempt, Pool
-from services.customers.registry import entry
+from services.customers.registry import entry, places
 from services.customers.registry.earlier import Earlier
 from services.customers.reviews import items as review_items
+from services.customers.search import indexing
 from services.directory.models import Agency
 from services.directory.queries import names_of_role
 from services.plumbing.call import Call
@@ -81,9 +83,12 @@ def enter_many(
         raise ValueError(f"{len(rows)} rows, and {MOST_ROWS} are the most at once")
     entered: dict[int, Entered] = {}
     subjects: dict[int, Subject] = {}
+    rows = list(rows)
     for row, fields in enumerate(rows):
         try:
-            subjects[row] = entry.subject_of_fields(fields, oldest)
+            rows[row] = places.placed(fields)
+            values.refuse_unknown(work.session, fields.model_dump(), is_new=True)
+            subjects[row] = entry.subject_of_fields(rows[row], oldest)
         except InvalidRequest as error:
             entered[row] = Entered("invalid", errors=error.details.get("errors", ()))
     batch = Batch(work, call, pool)
@@ -137,15 +142,7 @@ class Batch:
         return judged
 
     def customer(self, fields: contract.CustomerFields, subject: Subject) -> Customer:
-        return Customer(
-            id=new_id(),
-            version=1,
-            entered_by=self.call.user_id,
-            entered_at=self.work.now,
-            credit_code=next(iter(subject.credit_codes), None),
-            normaliser=VERSION,
-            **{name: getattr(fields, name) for name in entry.OF_CUSTOMER},
-        )
+        return entry.new_customer(self.work, fields, subject, by=self.call.user_id)
 
     def as_known(self, customer: Customer, fields: contract.CustomerFields) -> Known:
         names = [name for name, _ in filing.kinds_of(fields.name, fields.aliases)]
@@ -170,6 +167,8 @@ class Batch:
             place_new(self.work, [customer for _, customer in created], self.pool)
             filed = [(customer.id, self.named(one.fields), one.subject) for one, customer in created]
             filing.file_new(self.session, self.pool.agency_id, filed)
+            indexing.index_new(self.session, [(one.customer, filing.names_in(one.fields)) for one in judged if one.customer])
+            catalogue.keep_tags(self.session, self.pool.agency_id, {tag for one, _ in created for tag in one.fields.tags})
         for one, customer in created:
             review_items.open_made(self.work, customer, one.near, by=self.call.user_id, origin="pool", reason=reason)
         if refused := [self.attempt(one) for one in judged if not one.customer]:

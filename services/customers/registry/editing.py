@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
 from services.contracts.errors import CustomerCollides, VersionConflict
+from services.customers.catalogue import queries as catalogue
+from services.customers.catalogue import values
 from services.customers.check import filing, matching, onfile
 from services.customers.check.checking import viewpoint_of
 from services.customers.check.filing import kinds_of
@@ -17,14 +19,28 @@ from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import hit
 from services.customers.fields import sight
 from services.customers.models import Customer
-from services.customers.registry import queries
+from services.customers.registry import places, queries
 from services.customers.registry.entry import refuse_unreadable
 from services.customers.reviews import items as review_items
+from services.customers.search import indexing
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
 FILED_BY = frozenset({"aliases", "phone", "fax", "province", "city", "website", "email", "contact_person"})
 """What of it may be changed by an edit."""
+
+
+def completed(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.UpdateCustomer:
+    """With the place made whole, see `places`. Raises InvalidRequest for what is not laid down, NotFound, OutOfScope."""
+    given = command.model_dump(exclude_unset=True)
+    values.refuse_unknown(work.session, given, is_new=False)
+    typed = places.OF_PLACE & command.model_fields_set
+    if not typed:
+        return command
+    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller)
+    known = {} if given.get("division") else {name: getattr(customer, name) for name in places.TEXTS}
+    place = places.completed({**known, **{name: given[name] for name in typed}})
+    return command.model_copy(update=place)
 
 
 class Refiling(NamedTuple):
@@ -82,8 +98,13 @@ def refuse_or_review(work: Work, call: Call, customer: Customer, before: Subject
 
 def change(session: Session, customer: Customer, command: contract.UpdateCustomer, refiling: Refiling | None) -> None:
     """Of a customer whose row is locked and in the expected version."""
-    for field in command.model_fields_set - {"customer_id", "expected_version", "aliases"}:
+    for field in command.model_fields_set - {"customer_id", "expected_version", "aliases", "custom"}:
         setattr(customer, field, getattr(command, field))
+    merged = {**customer.custom, **command.custom}
+    customer.custom = {key: value for key, value in merged.items() if value is not None}
+    customer.key_criteria = list(customer.key_criteria) if customer.is_key else []
     customer.version += 1
     if refiling:
         filing.file_anew(session, customer, refiling.names, refiling.subject)
+    catalogue.keep_tags(session, customer.agency_id, command.tags)
+    indexing.index(session, [customer])

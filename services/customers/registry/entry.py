@@ -10,17 +10,20 @@ from services.contracts import customers as contract
 from services.contracts.collision import Hit, Verdict
 from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import Scope
+from services.customers.catalogue import queries as catalogue
 from services.customers.check import checking, criteria, filing, matching
 from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import parse_credit_code
 from services.customers.collision.names import VERSION, is_nameless
 from services.customers.collision.numbers import parse
 from services.customers.collision.subject import Subject, subject_of
-from services.customers.collision.verdict import Viewpoint, judge, ref_of
+from services.customers.collision.verdict import REASONS, Viewpoint, judge, place_of, ref_of
 from services.customers.holding.ownership import Place, in_pool, place, state_of
 from services.customers.models import BoundEntry, Customer, EntryAttempt, Pool, ReviewItem
 from services.customers.registry import queries
 from services.customers.reviews import items as review_items
+from services.customers.search import domain as search
+from services.customers.search import indexing
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.masking import MASK, mask
@@ -29,7 +32,7 @@ from services.plumbing.work import Work
 TRIES = 3
 OF_CUSTOMER = (
     "name", "phone", "fax", "email", "province", "city", "address", "contact_person", "source", "industry", "website",
-    "size", "needs", "is_key",
+    "size", "needs", "is_key", "district", "division", "category",
 )  # fmt: skip
 OF_BOUND = (
     "name", "aliases", "phone", "fax", "province", "city", "contact_person", "industry", "credit_code", "website", "email",
@@ -98,7 +101,7 @@ def enter(work: Work, call: Call, command: contract.EnterCustomer, subject: Subj
     if verdict.verdict == "needs_confirmation" and (outcome := enter_near(work, call, command, subject, matches)):
         return work.answer(outcome.model_copy(update={"hits": hits}))
     if verdict.verdict != "free":
-        return unsaved(work, call, command, matches, verdict, hits)
+        return unsaved(work, viewpoint, command, matches, verdict, hits)
     customer = create(work, call, command, subject, with_caller(call), by=call.user_id)
     return work.answer(contract.EntryOutcome(outcome="created", customer_id=customer.id, version=1, hits=hits))
 
@@ -141,7 +144,7 @@ def enter_into(work: Work, call: Call, command: contract.EnterIntoPool, subject:
     of_others = any(found.effect == "same" and found.known.agency_id != pool.agency_id for found in matches)
     may_keep = command.keep_twin is not None and (call.scope is Scope.ALL or not of_others)
     if verdict.verdict in ("refused", "yours") and not may_keep:
-        return unsaved(work, call, command, matches, verdict, hits)
+        return unsaved(work, viewpoint, command, matches, verdict, hits)
     to, why = in_pool(pool), command.keep_twin
     customer = create(work, call, command, subject, to, by=call.user_id, registered_at=command.registered_at, why=why)
     near, reason = review_items.near_of(matches), why or "entered into a pool"
@@ -162,7 +165,22 @@ def create(
     why: str | None = None,
 ) -> Customer:
     """`by` whom it was entered; who made it of an entry that waited is the caller."""
-    customer = Customer(
+    customer = new_customer(work, fields, subject, by=by, registered_at=registered_at)
+    place(work, customer, to, "enter", why)
+    names = filing.kinds_of(fields.name, fields.aliases)
+    filing.file(work.session, customer, filing.placed_names(names, fields), subject)
+    indexing.index_new(work.session, [(customer, [name for name, _ in names])])
+    catalogue.keep_tags(work.session, to.agency_id, fields.tags)
+    shown = {**fields.model_dump(mode="json", include={"name", "is_key", "source"}), "keep_twin": why}
+    work.audit(customer.id, agency_id=to.agency_id, new=shown)
+    return customer
+
+
+def new_customer(
+    work: Work, fields: contract.CustomerFields, subject: Subject, *, by: UUID, registered_at: Any = None
+) -> Customer:
+    """Not placed yet."""
+    return Customer(
         id=new_id(),
         version=1,
         holding=0,
@@ -171,13 +189,12 @@ def create(
         registered_at=registered_at,
         credit_code=next(iter(subject.credit_codes), None),
         normaliser=VERSION,
+        searchable=search.VERSION,
+        tags=list(fields.tags),
+        key_criteria=list(fields.key_criteria),
+        custom={key: value for key, value in fields.custom.items() if value is not None},
         **{name: getattr(fields, name) for name in OF_CUSTOMER},
     )
-    place(work, customer, to, "enter", why)
-    filing.file(work.session, customer, filing.placed_names(filing.kinds_of(fields.name, fields.aliases), fields), subject)
-    shown = {**fields.model_dump(mode="json", include={"name", "is_key", "source"}), "keep_twin": why}
-    work.audit(customer.id, agency_id=to.agency_id, new=shown)
-    return customer
 
 
 def bind(work: Work, call: Call, command: contract.EnterCustomer, subject: Subject, customer: Customer) -> contract.EntryOutcome:
@@ -202,9 +219,9 @@ def keep_typed(work: Work, call: Call, command: contract.EnterCustomer, subject:
         **{name: getattr(command, name) for name in OF_BOUND},
     )
     work.session.add(bound)
-    filing.file(
-        work.session, customer, filing.placed_names([(name, "bound") for name in filing.names_in(command)], command), subject
-    )
+    names = [(name, "bound") for name in filing.names_in(command)]
+    filing.file(work.session, customer, filing.placed_names(names, command), subject)
+    indexing.index(work.session, [customer])
 
 
 def is_public(session: Session, customer: Customer) -> bool:
@@ -220,7 +237,7 @@ def is_confirmed(command: contract.EnterCustomer, matches: Sequence[Match]) -> b
 
 def unsaved(
     work: Work,
-    call: Call,
+    viewpoint: Viewpoint,
     fields: contract.CustomerFields,
     matches: Sequence[Match],
     verdict: Verdict,
@@ -228,10 +245,20 @@ def unsaved(
 ) -> contract.EntryOutcome:
     """Says why nothing was saved, and keeps the attempt."""
     outcome: Any = "refused" if verdict.verdict in ("refused", "yours") else verdict.verdict
-    met = telling(matches)[0].known
-    note_attempt(work, (call.user_id, call.caller.agency_id), fields, outcome, met.id, verdict.reason)
+    met = decisive(matches, verdict, viewpoint).known
+    note_attempt(work, (viewpoint.person_id, viewpoint.agency_id), fields, outcome, met.id, verdict.reason)
     work.audit(met.id, new={"outcome": outcome, "reason": verdict.reason, "typed_name": fields.name})
     return work.answer(contract.EntryOutcome(outcome=outcome, verdict=verdict, hits=hits))
+
+
+def decisive(matches: Sequence[Match], verdict: Verdict, viewpoint: Viewpoint) -> Match:
+    """The most telling of those on which the verdict hangs: a refusal is disputed with whoever has that one."""
+    refusing = (found for found in telling(matches) if is_refusing(found, verdict, viewpoint))
+    return next(refusing, telling(matches)[0])
+
+
+def is_refusing(found: Match, verdict: Verdict, viewpoint: Viewpoint) -> bool:
+    return found.effect == "same" and REASONS.get(place_of(found.known, viewpoint)) == verdict.reason
 
 
 def note_attempt(

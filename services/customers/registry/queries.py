@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     Row,
     Select,
     Table,
@@ -17,13 +18,12 @@ from sqlalchemy import (
     null,
     select,
     type_coerce,
-    union_all,
 )
 from sqlalchemy.orm import Session
 
-from services.contracts.customers import CustomerFilter
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
+from services.customers.disputes.models import Dispute
 from services.customers.fields import policy
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
 from services.directory.models import Person
@@ -101,10 +101,10 @@ def list_ownership(connection: Connection, customer_id: UUID) -> Sequence[Row[An
 
 # --- lists
 
-COLUMNS = tuple(
-    TABLE.c[name]
-    for name in ("id", "name", "province", "city", "industry", "is_key", "owner_id", "pool_id", "held_since", "entered_at")
-)
+OF_LINE = (
+    "id", "name", "province", "city", "industry", "is_key", "category", "tags", "owner_id", "pool_id", "held_since", "entered_at",
+)  # fmt: skip
+COLUMNS = tuple(TABLE.c[name] for name in OF_LINE)
 LINES: Select[Any] = select(*COLUMNS, OWNER_NAME, type_coerce(null(), Uuid).label("bound_to"))
 BOUND = (
     select(
@@ -114,6 +114,8 @@ BOUND = (
         BoundEntry.city,
         BoundEntry.industry,
         TABLE.c.is_key,
+        TABLE.c.category,
+        TABLE.c.tags,
         TABLE.c.owner_id,
         TABLE.c.pool_id,
         TABLE.c.held_since,
@@ -126,37 +128,6 @@ BOUND = (
 )
 
 
-def lines(scope: Scope, caller: Caller, wanted: CustomerFilter) -> Select[Any]:
-    """The customers that are asked for, within the caller's reach."""
-    reach = Scope.OWN if wanted.of in ("mine", "all") else scope
-    seen = visible(reach, caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
-    conditions: list[ColumnElement[bool]] = [seen]
-    if wanted.owner_id is not None:
-        conditions.append(TABLE.c.owner_id == wanted.owner_id)
-    if wanted.is_key is not None:
-        conditions.append(TABLE.c.is_key.is_(wanted.is_key))
-    if wanted.of == "all":
-        both = union_all(LINES.where(*conditions), BOUND.where(*conditions)).subquery("both")
-        return select(both)
-    return select(LINES.where(*conditions).subquery("those"))
-
-
-def list_customers(
-    connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter, after: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
-    """The newest first: ids are in the order of entry."""
-    query = lines(scope, caller, wanted)
-    own_id = query.selected_columns["id"]
-    if after:
-        query = query.where(own_id < after)
-    return connection.execute(query.order_by(own_id.desc()).limit(limit)).all()
-
-
-def count_customers(connection: Connection, scope: Scope, caller: Caller, wanted: CustomerFilter) -> int:
-    query = lines(scope, caller, wanted).subquery("counted")
-    return connection.execute(select(func.count()).select_from(query)).scalar_one()
-
-
 def line_of(session: Session, customer: Customer) -> Row[Any]:
     session.flush()
     return session.execute(LINES.where(TABLE.c.id == customer.id)).one()
@@ -164,14 +135,19 @@ def line_of(session: Session, customer: Customer) -> Row[Any]:
 
 # --- attempts
 
+DISPUTE_OF = select(Dispute.id).where(Dispute.attempt_id == EntryAttempt.id, Dispute.state != "withdrawn")
+NOW = func.clock(type_=DateTime(timezone=True))
+
 
 def list_attempts(
     connection: Connection, scope: Scope, caller: Caller, person_id: UUID | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     table = cast(Table, EntryAttempt.__table__)
     name = func.coalesce(Person.display_name, literal("")).label("person_name")
-    query = select(table, name).join_from(table, Person, Person.id == table.c.person_id, isouter=True)
-    query = query.where(visible(scope, caller, owner=table.c.person_id, agency=table.c.agency_id))
+    query = select(table, name, DISPUTE_OF.scalar_subquery().label("dispute_id"), NOW.label("now"))
+    query = query.join_from(table, Person, Person.id == table.c.person_id, isouter=True).where(
+        visible(scope, caller, owner=table.c.person_id, agency=table.c.agency_id)
+    )
     if person_id:
         query = query.where(table.c.person_id == person_id)
     if after:

@@ -1,15 +1,17 @@
 """Entering, and what is known of a customer."""
 
+from services.contracts import contacts as contacts_contract
 from services.contracts import customers as contract
 from services.contracts.base import Page
 from services.contracts.errors import VersionConflict
+from services.customers.catalogue import values
 from services.customers.check import filing
 from services.customers.fields.sight import sight_of
 from services.customers.holding.ownership import receivers, state_of
 from services.customers.models import Pool
 from services.customers.pools import queries as pool_queries
-from services.customers.registry import editing, entry, queries
-from services.customers.registry.views import again, attempt, line, ownership, record, view
+from services.customers.registry import changes, contacts, editing, entry, places, queries
+from services.customers.registry.views import again, attempt, ownership, record, view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
@@ -21,18 +23,22 @@ class RegistryService:
 
     @serves(contract.ENTER_CUSTOMER)
     def enter_customer(self, command: contract.EnterCustomer, call: Call) -> contract.EntryOutcome:
+        command = places.placed(command)
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         receivers.prepare(call, call.user_id)
         with call.transaction() as work:
+            values.refuse_unknown(work.session, command.model_dump(), is_new=True)
             return entry.enter(work, call, command, subject)
 
     @serves(contract.ENTER_INTO_POOL)
     def enter_into_pool(self, command: contract.EnterIntoPool, call: Call) -> contract.EntryOutcome:
+        command = places.placed(command)
         subject = entry.subject_of_fields(command, filing.versions.of(call))
         with call.transaction() as work:
             pool = work.session.get(Pool, command.pool_id)
             if pool is None:
                 raise pool_queries.hidden_pool(work.session, command.pool_id)
+            values.refuse_unknown(work.session, command.model_dump(), is_new=True)
             return entry.enter_into(work, call, command, subject, pool)
 
     @serves(contract.UPDATE_CUSTOMER)
@@ -51,18 +57,40 @@ class RegistryService:
                 raise queries.missing(connection, query.customer_id)
             return view(connection, call, customer)
 
-    @serves(contract.LIST_CUSTOMERS)
-    def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[contract.CustomerLine]:
-        after = paging.decode_id(query.cursor)
-        wanted = contract.CustomerFilter(of=query.of, owner_id=query.owner_id, is_key=query.is_key)
+    @serves(contract.LIST_CHANGES)
+    def list_changes(self, query: contract.ListChanges, call: Call) -> Page[contract.ChangeView]:
+        before = paging.decode_number(query.cursor)
         with call.reading_rows() as connection:
-            rows = queries.list_customers(connection, call.scope, call.caller, wanted, after, query.limit + 1)
-        return paging.page(Page[contract.CustomerLine], [line(row) for row in rows], query.limit)
+            customer = queries.find_customer(connection, query.customer_id, call.scope, call.caller)
+            if customer is None:
+                raise queries.missing(connection, query.customer_id)
+            levels = sight_of(connection, call, customer.field_policy).of(customer)
+            rows = changes.list_changes(connection, query.customer_id, before, query.limit + 1)
+        items = [changes.shown(row, levels) for row in rows[: query.limit]]
+        more = paging.encode(str(items[-1].version)) if len(rows) > query.limit else None
+        return Page[contract.ChangeView](items=items, next_cursor=more)
 
-    @serves(contract.COUNT_CUSTOMERS)
-    def count_customers(self, query: contract.CustomerFilter, call: Call) -> contract.Count:
+    @serves(contacts_contract.LIST_CONTACTS)
+    def list_contacts(self, query: contacts_contract.ListContacts, call: Call) -> contacts_contract.Contacts:
         with call.reading_rows() as connection:
-            return contract.Count(count=queries.count_customers(connection, call.scope, call.caller, query))
+            customer = queries.find_customer(connection, query.customer_id, call.scope, call.caller)
+            if customer is None:
+                raise queries.missing(connection, query.customer_id)
+            levels = sight_of(connection, call, customer.field_policy).of(customer)
+            items = contacts.list_contacts(connection, query.customer_id, levels)
+        return contacts_contract.Contacts(version=customer.version, items=items)
+
+    @serves(contacts_contract.ADD_CONTACT)
+    def add_contact(self, command: contacts_contract.AddContact, call: Call) -> contacts_contract.Contacts:
+        return changed_contacts(call, command)
+
+    @serves(contacts_contract.PUT_CONTACT)
+    def put_contact(self, command: contacts_contract.PutContact, call: Call) -> contacts_contract.Contacts:
+        return changed_contacts(call, command)
+
+    @serves(contacts_contract.REMOVE_CONTACT)
+    def remove_contact(self, command: contacts_contract.RemoveContact, call: Call) -> contacts_contract.Contacts:
+        return changed_contacts(call, command)
 
     @serves(contract.LIST_OWNERSHIP)
     def list_ownership(self, query: contract.ShowCustomer, call: Call) -> Page[contract.OwnershipView]:
@@ -78,12 +106,13 @@ class RegistryService:
         with call.reading_rows() as connection:
             rows = queries.list_attempts(connection, call.scope, call.caller, query.person_id, after, query.limit + 1)
             sight = sight_of(connection, call)
-        items = [attempt(row, sight) for row in rows]
+        items = [attempt(row, call, sight) for row in rows]
         return paging.page(Page[contract.EntryAttemptView], items, query.limit)
 
 
 def update(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.CustomerView:
     editing.refuse_uneditable(work, call, command)
+    command = editing.completed(work, call, command)
     refiling = editing.refile(work, call, command)
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller)
     if customer.version != command.expected_version:
@@ -91,7 +120,17 @@ def update(work: Work, call: Call, command: contract.UpdateCustomer) -> contract
     old = record(queries.view_of(work.session, customer))
     editing.change(work.session, customer, command, refiling)
     row = queries.view_of(work.session, customer)
+    new = record(row)
+    changes.record(work, customer, old, new)
     event = contract.CustomerUpdated(**state_of(customer), department_id=call.caller.department_id)
     work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
-    work.audit(customer.id, agency_id=customer.agency_id, old=old, new=record(row))
+    work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
     return work.answer(view(work.session, call, row))
+
+
+def changed_contacts(call: Call, command: contacts.Changed) -> contacts_contract.Contacts:
+    try:
+        with call.transaction() as work:
+            return contacts.change(work, call, command)
+    except AlreadyAnswered as known:
+        return contacts.again(call, command.customer_id, known)

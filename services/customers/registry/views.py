@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from services.contracts import customers as contract
+from services.customers.disputes.domain import disputable_until
 from services.customers.fields.sight import OUT_OF_SIGHT, Sight, restrict, sight_of
 from services.customers.registry import queries
 from services.plumbing.call import Call
@@ -31,14 +32,6 @@ def again(call: Call, known: AlreadyAnswered) -> contract.CustomerView:
     return restrict(kept, levels)
 
 
-def attempt(row: Any, sight: Sight) -> contract.EntryAttemptView:
-    """Its numbers are kept masked, and so whoever typed them sees no more."""
-    levels, shown = sight.of_typed(row.person_id), contract.EntryAttemptView.model_validate(row, from_attributes=True)
-    hidden = {field: None for field in ("phone", "fax") if levels[field] == "hidden"}
-    held_back = {field: "hidden" if field in hidden else "masked" for field in ("phone", "fax")}
-    return shown.model_copy(update={**hidden, "restricted": held_back})
-
-
 def line(row: Any) -> contract.CustomerLine:
     return contract.CustomerLine.model_validate(row, from_attributes=True)
 
@@ -56,3 +49,19 @@ def ownership(row: Any) -> contract.OwnershipView:
         since=row.held_from,
         until=row.held_until,
     )
+
+
+def attempt(row: Any, call: Call, sight: Sight) -> contract.EntryAttemptView:
+    """Its numbers are kept masked, and so whoever typed them sees no more."""
+    until = disputable_until(row.outcome, row.reason, row.at)
+    is_own = row.person_id == call.user_id and call.caller.may("dispute:open")
+    shown = contract.EntryAttemptView(
+        **{name: getattr(row, name) for name in OF_ATTEMPT},
+        disputable_until=until,
+        may_be_disputed=is_own and row.dispute_id is None and until is not None and row.now < until,
+        restricted={"phone": "masked", "fax": "masked"},
+    )
+    return restrict(shown, sight.of_typed(row.person_id))
+
+
+OF_ATTEMPT = contract.EntryAttemptView.model_fields.keys() - {"disputable_until", "may_be_disputed", "restricted"}

@@ -1,0 +1,115 @@
+"""By what customers are searched: the words that a search may be part of, and their tokens, by which an index finds them.
+
+A token is a pair of neighbouring characters of a word, or the value of something that is filtered by. So any part of two
+characters or more is found, and where a part has more, only those that have all of its pairs are looked at. Numbers are apart
+from the words: who may read a part of one only must not search it figure by figure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from services.customers.collision.sounds import sound_of
+from services.customers.collision.text import compact
+
+VERSION = 1
+"""Of the tokens; a customer whose row is of an older one is made searchable anew."""
+SHORTEST = 2
+SHORTEST_NUMBER = 3
+WHOLE_NUMBER = 7
+"""Digits from which on a number counts as known to who searches it; a part of one is searched in one's own customers only."""
+LONGEST = 60
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
+WORD, DIGITS, FACET = "w", "d", "="
+
+
+class Known(NamedTuple):
+    """What is known of a customer, as it is searched. `numbers` are phones and faxes as they were typed."""
+
+    names: Sequence[str]
+    people: Sequence[str] = ()
+    numbers: Sequence[str] = ()
+    codes: Sequence[str] = ()
+
+
+class Words(NamedTuple):
+    """What a search may be part of."""
+
+    words: list[str]
+    digits: list[str]
+
+
+def words_of(known: Known) -> Words:
+    """Names and people, each with its initials; codes. Numbers by their figures."""
+    named = list(dict.fromkeys(filter(None, map(compact, (*known.names, *known.people)))))
+    words = [*named, *map(initials_of, named), *map(compact, known.codes)]
+    digits = [digits for digits in map(digits_of, known.numbers) if len(digits) >= SHORTEST_NUMBER]
+    return Words(list(dict.fromkeys(words)), list(dict.fromkeys(digits)))
+
+
+def initials_of(plain: str) -> str:
+    """The first letter of each character's sound: 扬州五环 → yzwh, 3m胶带 → 3mjd."""
+    return "".join(part if part.isascii() and not part.isalpha() else part[0] for part in _parts(plain))
+
+
+def _parts(plain: str) -> Iterator[str]:
+    for character in plain:
+        yield character if character.isascii() else sound_of(character) or character
+
+
+def digits_of(number: str) -> str:
+    return "".join(character for character in compact(number) if character in "0123456789")
+
+
+def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[str]:
+    found = {
+        token for kind, those in ((WORD, words.words), (DIGITS, words.digits)) for each in those for token in pairs(kind, each)
+    }
+    return sorted(found.union(facets_of(facets)))
+
+
+def pairs(kind: str, word: str) -> set[str]:
+    return {f"{kind}{word[at : at + 2]}" for at in range(len(word) - 1)}
+
+
+def facets_of(values: Mapping[str, Any]) -> Iterator[str]:
+    """Of each value that is filtered by; of a list of values each."""
+    for name, value in values.items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if each is not None:
+                yield f"{FACET}{name}:{facet_value(each)}"
+
+
+def facet_value(value: Any) -> str:
+    """A number and a text that is one are the same here: what is found is compared afterwards."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    number = number_of(str(value))
+    return f"{number:.15g}" if number is not None else str(value)[:LONGEST]
+
+
+def number_of(text: str) -> float | None:
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+class Searched(NamedTuple):
+    """A search as it is looked up: `word` in the words, `digits` in the numbers.
+
+    `is_part_of_number`: it may stand for a number that who searches does not know whole.
+    """
+
+    word: str
+    digits: str | None
+
+    @property
+    def is_part_of_number(self) -> bool:
+        return self.digits is not None and len(self.digits) < WHOLE_NUMBER
+
+
+def searched(text: str) -> Searched | None:
+    """None for what is too short to be looked for."""
+    plain = compact(text)[:LONGEST]
+    if len(plain) < SHORTEST:
+        return None
+    digits = digits_of(text)
+    return Searched(plain, digits if digits == plain and len(digits) >= SHORTEST_NUMBER else None)

@@ -1,0 +1,251 @@
+"""SQL of the search.
+
+A page over many people's customers is looked for in two steps. Most questions are answered by the newest few thousand in the
+list's own order, without looking further. What is rarer than that is found by its tokens, or by whose they are, and then put in
+order: a set that is small, because it is rare.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Numeric,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.contracts.permissions import Scope
+from services.contracts.search import CONDITION, CustomerFilter
+from services.customers.models import Customer
+from services.customers.registry.queries import BOUND, LINES
+from services.customers.search import domain
+from services.customers.search.models import CustomerSearch
+from services.directory.scopes import visible
+from services.plumbing.passport import Caller
+
+TABLE = cast(Table, Customer.__table__)
+LOOKED_AT = 4_000
+"""Customers of the first step: some 10 ms."""
+MOST_COUNTED = 10_000
+NONE = ["-"]
+"""No customer has this token."""
+FACETS = {"source": "source", "industry": "industry", "category": "category", "criterion": "criterion", "division": "at"}
+"""Which part of the filter is which token."""
+
+Key = tuple[datetime, UUID] | tuple[UUID]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Of a list. `key` is what its cursor says of a row."""
+
+    is_by_holding: bool
+    is_descending: bool
+
+    @property
+    def columns(self) -> list[ColumnElement[Any]]:
+        return [TABLE.c.held_since, TABLE.c.id] if self.is_by_holding else [TABLE.c.id]
+
+    def key_of(self, row: Any) -> Key:
+        """Where a customer stands in the list, whether it is in it or not."""
+        return (row.held_since, row.id) if self.is_by_holding else (row.id,)
+
+    def sorted(self, query: Select[Any], columns: Sequence[ColumnElement[Any]] | None = None) -> Select[Any]:
+        return query.order_by(*(each.desc() if self.is_descending else each for each in columns or self.columns))
+
+    def behind(self, key: Key, columns: Sequence[ColumnElement[Any]] | None = None) -> ColumnElement[bool]:
+        own, given = tuple_(*(columns or self.columns)), tuple_(*(literal(part) for part in key))
+        return own < given if self.is_descending else own > given
+
+    def reversed(self) -> "Order":
+        return Order(self.is_by_holding, not self.is_descending)
+
+
+def order_of(sort: str) -> Order:
+    return Order(sort.endswith("held"), sort.startswith("-"))
+
+
+class Question:
+    """What a caller asks for, as conditions on the table of customers."""
+
+    def __init__(self, scope: Scope, caller: Caller, wanted: CustomerFilter) -> None:
+        self.caller, self.wanted = caller, wanted
+        self.reach = Scope.OWN if wanted.of in ("mine", "all") else scope
+        self.searched = domain.searched(wanted.q) if wanted.q is not None else None
+
+    @property
+    def is_for_nothing(self) -> bool:
+        """A search that is too short to be looked for."""
+        return self.wanted.q is not None and self.searched is None
+
+    @property
+    def base(self) -> ColumnElement[bool]:
+        """The list in which all of it stands, in whose order an index goes."""
+        if self.wanted.pool_id:
+            return TABLE.c.pool_id == self.wanted.pool_id
+        if self.wanted.owner_id:
+            return TABLE.c.owner_id == self.wanted.owner_id
+        return true() if self.reach is Scope.ALL else TABLE.c.agency_id == self.caller.agency_id
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether only some people's customers of the base are meant."""
+        return self.reach in (Scope.DEPARTMENT, Scope.MANAGED)
+
+    @property
+    def is_of_one(self) -> bool:
+        return self.reach is Scope.OWN or self.wanted.owner_id is not None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """All that must hold of a row, the caller's reach first."""
+        wanted = self.wanted
+        seen = visible(self.reach, self.caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
+        found: list[ColumnElement[bool]] = [seen, self.base]
+        found += [TABLE.c[name] == value for name in ("source", "industry", "category") if (value := getattr(wanted, name))]
+        if wanted.is_key is not None:
+            found.append(TABLE.c.is_key.is_(wanted.is_key))
+        if wanted.criterion:
+            found.append(holds(TABLE.c.key_criteria, [wanted.criterion]))
+        if wanted.tag:
+            found.append(holds(TABLE.c.tags, wanted.tag))
+        if wanted.division:
+            found.append(func.starts_with(TABLE.c.division, meaning_part(wanted.division)))
+        for column, since, until in (
+            (TABLE.c.entered_at, wanted.entered_from, wanted.entered_until),
+            (TABLE.c.held_since, wanted.held_from, wanted.held_until),
+        ):
+            found += [column >= since] if since else []
+            found += [column < until] if until else []
+        found += [custom_condition(condition) for condition in wanted.custom]
+        if self.searched:
+            found.append(self._stands_in_words(self.searched))
+        return found
+
+    def _stands_in_words(self, searched: domain.Searched) -> ColumnElement[bool]:
+        """A part of a number that one does not know whole is looked for in one's own customers: it would give away the rest."""
+        stands = CustomerSearch.words.contains(searched.word)
+        if searched.digits:
+            is_own = TABLE.c.owner_id == self.caller.user_id if searched.is_part_of_number else true()
+            stands = or_(stands, and_(is_own, CustomerSearch.digits.contains(searched.digits)))
+        return select(CustomerSearch.customer_id).where(CustomerSearch.customer_id == TABLE.c.id, stands).exists()
+
+    def tokens(self) -> list[str]:
+        """Which every customer has that is asked for."""
+        wanted = self.wanted
+        values: dict[str, Any] = {token: getattr(wanted, name) for name, token in FACETS.items()}
+        values |= {"tag": wanted.tag, "key": wanted.is_key or None}
+        for condition in wanted.custom:
+            key, sign, value = read(condition)
+            if sign == "=":
+                values[f"custom.{key}"] = value
+        return sorted(domain.facets_of(values))
+
+    def by_tokens(self) -> ColumnElement[bool] | None:
+        """Those that an index finds, as a condition; None when there is nothing by which it could."""
+        tokens = self.tokens()
+        if not tokens and not self.searched:
+            return None
+        word, digits = (self.searched.word, self.searched.digits) if self.searched else ("", None)
+        sets = (tokens, domain.pairs(domain.WORD, word), domain.pairs(domain.DIGITS, digits) if digits else NONE)
+        return TABLE.c.id.in_(select(func.find_searched(*(literal(sorted(each), ARRAY(Text)) for each in sets))))
+
+
+def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
+    return column.op("@>", is_comparison=True)(literal(list(values), ARRAY(Text)))
+
+
+def meaning_part(division: str) -> str:
+    """What all codes in a division begin with."""
+    return division[:2] if division.endswith("0000") else division[:4] if division.endswith("00") else division
+
+
+def read(condition: str) -> tuple[str, str, str]:
+    """Key, sign and value."""
+    found = CONDITION.fullmatch(condition)
+    assert found
+    key, sign, value = found.groups()
+    return key, sign, value
+
+
+def custom_condition(condition: str) -> ColumnElement[bool]:
+    """Equal whatever the field's kind; larger and smaller of numbers, and of dates, which are in the order of their texts."""
+    key, sign, text = read(condition)
+    value, number = TABLE.c.custom[key], domain.number_of(text)
+    kind = "string" if number is None else "number"
+    own = value.astext if number is None else value.astext.cast(Numeric)
+    given = literal(text) if number is None else literal(number, Numeric)
+    of_kind = func.jsonb_typeof(value) == kind
+    if sign == "=":
+        equal = case((of_kind, own == given), else_=value.astext == text)
+        return func.coalesce(equal, false()) | TABLE.c.custom.contains({key: [text]})
+    return func.coalesce(case((of_kind, own >= given if sign == ">=" else own <= given)), false())
+
+
+def list_customers(connection: Connection, question: Question, order: Order, after: Key | None, limit: int) -> Sequence[Row[Any]]:
+    """In that order, from behind `after`."""
+    if question.is_for_nothing:
+        return []
+    if question.wanted.of == "all":
+        return _list_with_bound(connection, question, order, after, limit)
+    conditions = [*question.conditions(), *([order.behind(after)] if after else [])]
+    if question.is_of_one:
+        return connection.execute(order.sorted(LINES.where(*conditions)).limit(limit)).all()
+    rows = connection.execute(_among_the_first(question, order, after, limit)).all()
+    if len(rows) == limit:
+        return rows
+    if (found := question.by_tokens()) is not None:
+        conditions.append(found)
+    whole = select(*order.columns).where(*conditions).cte("whole").prefix_with("MATERIALIZED", dialect="postgresql")
+    top = order.sorted(select(whole.c.id), [whole.c[column.name] for column in order.columns]).limit(limit).subquery("top")
+    return connection.execute(order.sorted(LINES.where(TABLE.c.id.in_(select(top.c.id))))).all()
+
+
+def _among_the_first(question: Question, order: Order, after: Key | None, limit: int) -> Select[Any]:
+    """Those that are found among the first of the list; all of them when nothing but the list itself is asked for."""
+    base = [question.base, *([order.behind(after)] if after else [])]
+    first = order.sorted(select(TABLE.c.id).where(*base)).limit(LOOKED_AT).subquery("first")
+    query = LINES.where(TABLE.c.id.in_(select(first.c.id)), *question.conditions())
+    return order.sorted(query).limit(limit)
+
+
+def _list_with_bound(
+    connection: Connection, question: Question, order: Order, after: Key | None, limit: int
+) -> Sequence[Row[Any]]:
+    """With what the caller has entered and was bound, each in its place by when that was."""
+    conditions = question.conditions()
+    both = union_all(LINES.where(*conditions), BOUND.where(*conditions)).subquery("both")
+    columns = [both.c.held_since, both.c.id] if order.is_by_holding else [both.c.id]
+    query = select(both).where(order.behind(after, columns)) if after else select(both)
+    return connection.execute(order.sorted(query, columns).limit(limit)).all()
+
+
+def count_customers(connection: Connection, question: Question) -> int:
+    """One more than MOST_COUNTED at most."""
+    if question.is_for_nothing:
+        return 0
+    conditions = question.conditions()
+    if not question.is_of_one and (found := question.by_tokens()) is not None:
+        conditions.append(found)
+    each = select(TABLE.c.id).where(*conditions)
+    if question.wanted.of == "all":
+        each = union_all(each, select(BOUND.where(*conditions).subquery("bound").c.id))  # type: ignore[assignment]
+    counted = each.limit(MOST_COUNTED + 1).subquery("counted")
+    return connection.execute(select(func.count()).select_from(counted)).scalar_one()
