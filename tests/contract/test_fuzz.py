@@ -28,7 +28,19 @@ from schemathesis.specs.openapi.checks import (
 
 from embedded.stack import Stack
 from gateway import health
-from gateway.routes import activities, collision_rules, customers, disputes, fields, identity, reviews, rules
+from gateway.routes import (
+    activities,
+    catalogue,
+    collision_rules,
+    contacts,
+    customers,
+    disputes,
+    fields,
+    identity,
+    reviews,
+    rules,
+    search,
+)
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
@@ -44,7 +56,20 @@ CHECKS = [
 PHASES = (Phase.explicit, Phase.generate)  # a request that failed has changed the world, so a smaller one may not fail again
 OPERATIONS = sorted(
     f"{method} {route.path}"
-    for module in (customers, reviews, disputes, collision_rules, fields, activities, rules, identity, health)
+    for module in (
+        search,
+        customers,
+        contacts,
+        catalogue,
+        reviews,
+        disputes,
+        collision_rules,
+        fields,
+        activities,
+        rules,
+        identity,
+        health,
+    )
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
