@@ -8,12 +8,14 @@ from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import make_router
 from gateway.versions import ETAG, IF_MATCH, ExpectedVersion, Tags
 from services.contracts import contacts as contract
-from services.contracts.errors import CustomerCollides, NotFound, VersionConflict
+from services.contracts.errors import CustomerCollides, FieldNotEditable, NotFound, VersionConflict
 
 router = make_router("customers")
 
 TAGGED: Responses = {200: {"headers": ETAG}}
-CHANGING = writing(NotFound, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED
+CHANGING = (
+    writing(NotFound, FieldNotEditable, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED
+)
 PATH = "/customers/{customer_id}/contacts"
 
 

@@ -45,6 +45,7 @@ from services.contracts.errors import (
     CoolingDown,
     CustomerCollides,
     DayOfClaimsFull,
+    FieldNotEditable,
     HeldElsewhere,
     InvalidCursor,
     LiesThere,
@@ -171,7 +172,8 @@ async def show_customer(customer_id: UUID, caller: Reader, tags: Tags) -> contra
 @router.patch(
     "/customers/{customer_id}",
     summary="Change a customer",
-    responses=writing(NotFound, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition) | TAGGED,
+    responses=writing(NotFound, FieldNotEditable, CustomerCollides, VersionConflict, PreconditionRequired, MalformedPrecondition)
+    | TAGGED,
     openapi_extra=IF_MATCH,
 )
 async def update_customer(

@@ -257,6 +257,25 @@ MEMBERS = """
 """
 
 
+REVEALS = """
+    SELECT person_id, CASE WHEN revealed IS NULL THEN 'missing' ELSE 'wrong' END,
+           concat('counts ', coalesce(revealed, 0), ' reveals on ', day, ', and ', coalesce(made, 0), ' were made')
+    FROM reveal_count
+    FULL JOIN (SELECT person_id, day, count(*) AS made FROM reveal WHERE is_counted GROUP BY person_id, day) AS of
+    USING (person_id, day)
+    WHERE revealed IS DISTINCT FROM coalesce(made, 0)
+"""
+
+REVEALS_AS_TOLD = """
+    SELECT coalesce(id, aggregate_id), CASE WHEN id IS NULL OR aggregate_id IS NULL THEN 'missing' ELSE 'wrong' END,
+           CASE WHEN id IS NULL THEN 'it was told of, and it is gone' WHEN aggregate_id IS NULL THEN 'no event tells of it'
+                ELSE 'its event tells of another customer, person or field' END
+    FROM reveal FULL JOIN (SELECT aggregate_id, data FROM outbox WHERE name = 'field_revealed') AS told ON aggregate_id = id
+    WHERE id IS NULL OR aggregate_id IS NULL OR (customer_id::text, person_id::text, field)
+          IS DISTINCT FROM (data ->> 'customer_id', data ->> 'person_id', data ->> 'field')
+"""
+
+
 def invariants() -> Iterator[Invariant]:
     def of(about: str, subject: str, counted: str, differing: str, *, is_patient: bool = False) -> Invariant:
         return Invariant("customers", about, by_sql("customers", subject, counted, differing), is_patient)
@@ -282,6 +301,8 @@ def invariants() -> Iterator[Invariant]:
     yield of("members", "member arrival", "member_arrival", MEMBERS)
     settings = (told("member_source", MemberSourceSet), told("territory", TerritorySet, key="agency_id"))
     yield Invariant("customers", "members as told", each_of(told("member_arrival", MemberArrived, version="1"), *settings))
+    yield of("reveals", "person", "reveal_count", REVEALS)
+    yield of("reveals as told", "reveal", "reveal", REVEALS_AS_TOLD)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)
     yield of("pools and who works in them", "pool", "pool", POOL_ROWS)
     yield of("pools as told", "pool", "pool", POOLS_AS_TOLD)

@@ -123,6 +123,7 @@ REFERENCES = (
             UNION SELECT person_id FROM review_item UNION SELECT decided_by FROM review_item WHERE decided_by IS NOT NULL
             UNION SELECT person_id FROM collaborator UNION SELECT given_by FROM collaborator
             UNION SELECT from_id FROM handoff UNION SELECT to_id FROM handoff UNION SELECT offered_by FROM handoff
+            UNION SELECT person_id FROM reveal
             UNION SELECT claimant_id FROM dispute UNION SELECT holder_id FROM dispute WHERE holder_id IS NOT NULL
             UNION SELECT decided_by FROM dispute WHERE decided_by IS NOT NULL UNION SELECT person_id FROM dispute_statement
             UNION SELECT person_id FROM pool_member UNION SELECT person_id FROM pool_claims

@@ -66,7 +66,7 @@ class Sensitive:
 
 @dataclass(frozen=True)
 class Personal:
-    """Marks a way to reach somebody, shown only in part to logs and audit."""
+    """Marks who or how somebody is reached, shown only in part to logs and audit."""
 
 
 def refuse_control_characters(text: str) -> str:
@@ -99,6 +99,7 @@ Text = Annotated[
 Phone = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=40), AfterValidator(refuse_the_invisible), Personal()
 ]
+ContactPerson = Annotated[Line, Personal()]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200), Sensitive()]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Sensitive()]
 

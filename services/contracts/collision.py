@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from services.contracts.base import (
+    ContactPerson,
     Line,
     Message,
     Personal,
@@ -47,7 +48,7 @@ class CheckCollision(Query):
     credit_code: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)] | None = None
     website: Website | None = None
     email: Email | None = None
-    contact_person: Line | None = None
+    contact_person: ContactPerson | None = None
     province: Line | None = None
     city: Line | None = None
 

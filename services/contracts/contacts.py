@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.contracts.base import Command, Line, Personal, Phone, Query, Text, View, command, query
+from services.contracts.base import Command, ContactPerson, Line, Personal, Phone, Query, Text, View, command, query
 from services.contracts.collision import Email
+from services.contracts.fields import RestrictedView
 
 ContactChannel = Literal["phone", "visit", "wechat", "email"]
 Wechat = Annotated[Line, Personal()]
@@ -18,7 +19,7 @@ MOST_CONTACTS = 50
 class ContactFields(Command):
     """A person at a customer. The number is met by the collision check like the customer's own."""
 
-    name: Line
+    name: ContactPerson
     title: Line | None = None
     department: Line | None = None
     phone: Phone | None = None
@@ -56,9 +57,11 @@ class ListContacts(Query):
     customer_id: UUID
 
 
-class ContactView(View):
+class ContactView(RestrictedView):
+    """Its name goes with the customer's `contact_person`, WeChat with the phone."""
+
     id: UUID
-    name: str
+    name: ShownPersonal
     title: str | None
     department: str | None
     phone: ShownPersonal | None

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from services.contracts.base import (
     Command,
+    ContactPerson,
     Event,
     Line,
     Moment,
@@ -23,6 +24,7 @@ from services.contracts.base import (
 )
 from services.contracts.catalogue import Code, CustomValues, DivisionCode, Tag
 from services.contracts.collision import Email, Hit, RefusalReason, Verdict, Website
+from services.contracts.fields import RestrictedView
 
 ShownPhone = Annotated[str, Personal()]
 Aliases = Annotated[tuple[Line, ...], Field(max_length=10)]
@@ -66,7 +68,7 @@ class CustomerFields(Command):
         default=None, description="Code of the province, city or district (GB/T 2260); fills in the names that are missing."
     )
     address: Line | None = None
-    contact_person: Line | None = None
+    contact_person: ContactPerson | None = None
     source: Source = "own"
     industry: Line | None = None
     website: Website | None = None
@@ -124,7 +126,7 @@ class EntryOutcome(View):
 # --- the registry
 
 
-class CustomerView(View):
+class CustomerView(RestrictedView):
     """Held by a person (`owner_id`) or lying in a pool (`pool_id`), never both. `holding` counts the holders from 1."""
 
     id: UUID
@@ -140,7 +142,7 @@ class CustomerView(View):
     district: str | None
     division: str | None
     address: str | None
-    contact_person: str | None
+    contact_person: ShownPhone | None
     source: Source
     industry: str | None
     website: str | None
@@ -194,7 +196,7 @@ class CustomerChanges(Command):
     district: Line | None = None
     division: DivisionCode | None = None
     address: Line | None = None
-    contact_person: Line | None = None
+    contact_person: ContactPerson | None = None
     industry: Line | None = None
     website: Website | None = None
     size: Line | None = None
@@ -217,7 +219,7 @@ class ShowCustomer(Query):
     customer_id: UUID
 
 
-class ChangeView(View):
+class ChangeView(RestrictedView):
     """What was changed with this version: by the name of each field what it was and what it became."""
 
     version: int
@@ -323,7 +325,7 @@ class ListEntryAttempts(PageQuery):
     person_id: UUID | None = None
 
 
-class EntryAttemptView(View):
+class EntryAttemptView(RestrictedView):
     """An entry that was not saved as a new customer: who typed what when, and what it met."""
 
     id: UUID

@@ -447,8 +447,21 @@ class OwnRights(QudaoError):
     is_denial = True
 
 
+class FieldNotEditable(QudaoError):
+    """These fields cannot be changed to this: they are not yours to change, or a mask was sent back as their value."""
+
+    status = 403
+    is_denial = True
+
+
 class TeamIsFull(QudaoError):
     """No more people can work on this customer: remove somebody first."""
+
+    status = 409
+
+
+class NotRevealable(QudaoError):
+    """This field cannot be revealed."""
 
     status = 409
 
@@ -469,6 +482,13 @@ class HandoffLapsed(QudaoError):
     """Nothing can come of this handoff any more: the customer has changed hands, or the time was up."""
 
     status = 409
+
+
+class RevealLimitReached(QudaoError):
+    """You have revealed as many fields today as you may: go on tomorrow, or ask who may see them."""
+
+    status = 429
+    is_denial = True
 
 
 # --- of activities

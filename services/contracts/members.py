@@ -22,6 +22,7 @@ from services.contracts.base import (
 )
 from services.contracts.collision import Email, Website
 from services.contracts.customers import ShownPhone
+from services.contracts.fields import RestrictedView
 
 # --- members
 
@@ -82,8 +83,11 @@ class MemberReceipt(View):
     received_at: datetime
 
 
-class MemberLine(View):
-    """A member that has arrived. `person_id` is who received it, or of a known one who held it then."""
+class MemberLine(RestrictedView):
+    """A member that has arrived. `person_id` is who received it, or of a known one who held it then.
+
+    Others see how to reach it as they see it of a customer.
+    """
 
     id: UUID
     agency_id: UUID
@@ -106,7 +110,7 @@ class MemberLine(View):
 
 
 class MemberView(MemberLine):
-    """With all that the member has told; nothing is masked."""
+    """With all that the member has told."""
 
     website: str | None
     industry: str | None

@@ -32,6 +32,8 @@ Permission = Literal[
     "dispute:decide",
     "dispute:open",
     "dispute:read",
+    "field:configure",
+    "field:reveal",
     "handoff:answer",
     "handoff:create",
     "handoff:read",
@@ -48,6 +50,7 @@ Permission = Literal[
     "pool:manage",
     "pool:read",
     "profile:read",
+    "reveal:read",
     "review:decide",
     "review:read",
     "session:end",
@@ -137,6 +140,7 @@ def watching(scope: Scope) -> Grants:
         "handoff:read": scope,
         "member:read": scope,
         "note:read": scope,
+        "reveal:read": scope,
         "review:read": scope,
     }
 
@@ -146,6 +150,7 @@ def deciding(scope: Scope) -> Grants:
         "collaborator:manage": scope,
         "customer:transfer": scope,
         "dispute:decide": scope,
+        "field:reveal": scope,
         "handoff:create": scope,
         "review:decide": scope,
     }
@@ -191,6 +196,7 @@ ROLES: dict[str, Grants] = {
         "agency:create": Scope.ALL,
         "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
+        "field:configure": Scope.ALL,
     },
     "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
 }

@@ -20,6 +20,7 @@ from services.contracts.base import (
 )
 from services.contracts.collision import Hit
 from services.contracts.customers import ShownPhone, Source
+from services.contracts.fields import RestrictedView
 
 ReviewOrigin = Literal["confirmed", "waiting", "pool", "changed", "raced", "web"]
 """How a review came about: an entry made although others were seen to come near, one that waits for the decision, one made in a
@@ -59,7 +60,7 @@ class ReviewLine(View):
     same_as_name: str | None
 
 
-class ReviewedEntry(View):
+class ReviewedEntry(RestrictedView):
     """What was typed; of a customer that was made, what is known of it."""
 
     name: str
@@ -70,7 +71,7 @@ class ReviewedEntry(View):
     province: str | None
     city: str | None
     address: str | None
-    contact_person: str | None
+    contact_person: ShownPhone | None
     source: Source
     industry: str | None
     website: str | None

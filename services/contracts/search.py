@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.contracts.base import Command, Line, Moment, Nothing, Page, PageQuery, Query, View, command, query
+from services.contracts.base import Command, Line, Moment, Nothing, Page, PageQuery, Personal, Query, View, command, query
 from services.contracts.catalogue import Code, DivisionCode, Tag
 from services.contracts.customers import CustomerLine
 
@@ -39,6 +39,7 @@ class CustomerFilter(Query):
     of: ListOf = "mine"
     q: Annotated[
         Line | None,
+        Personal(),
         Field(
             description="Part of a name, its initials in pinyin (yzwh), a contact person, a credit code, or a number: part of one"
             " in one's own customers, seven digits or more in all that one may see. Two characters at least."

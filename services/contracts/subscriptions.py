@@ -6,6 +6,7 @@ from services.contracts.catalogue import CustomFieldSet, DictionaryEntrySet
 from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
+from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
@@ -25,6 +26,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
         CustomerMoved,
         EntryAttempted,
         CollisionRulesSet,
+        FieldPolicySet,
+        FieldRevealed,
         DictionaryEntrySet,
         CustomFieldSet,
         ReviewOpened,

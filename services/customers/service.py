@@ -6,6 +6,7 @@ from services.contracts.errors import AlreadyDisputed, NameTaken, VersionConflic
 from services.customers.catalogue.service import CatalogueService
 from services.customers.check.service import CheckService
 from services.customers.disputes.service import DisputeService
+from services.customers.fields.service import FieldService
 from services.customers.holding.service import HoldingService
 from services.customers.members.service import MemberService
 from services.customers.pools.service import PoolService
@@ -27,12 +28,14 @@ class CustomersService(
     PoolService,
     MemberService,
     DisputeService,
+    FieldService,
     TeamService,
     DirectoryService,
 ):
     name = "customers"
     constraints: ClassVar[Constraints] = {
         "collision_rules_pkey": VersionConflict,
+        "field_policy_pkey": VersionConflict,
         "custom_field_pkey": VersionConflict,
         "dictionary_entry_pkey": VersionConflict,
         "saved_view_name_key": NameTaken,

@@ -60,6 +60,7 @@ class Sessions(Service):
             department_id=opened.department_id,
             managed_department_ids=tuple(opened.managed_department_ids),
             session_id=opened.id,
+            roles=tuple(opened.roles),
             grants=domain.grants_of(opened.roles, by_code=opened.by_code),
             display_name=opened.display_name,
             password_change_required=opened.by_code,

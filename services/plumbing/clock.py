@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 NOW = text("SELECT clock()")
 
 
-def business_time(session: Session) -> datetime:
+def business_time(session: Session | Connection) -> datetime:
     now: datetime = session.execute(NOW).scalar_one()
     return now

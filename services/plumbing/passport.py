@@ -32,6 +32,7 @@ class Caller:
     department_id: UUID = NOBODY
     managed_department_ids: tuple[UUID, ...] = ()
     session_id: UUID = NOBODY
+    roles: tuple[str, ...] = ()
     grants: Grants = field(default_factory=dict)
     display_name: str = ""
     password_change_required: bool = False
@@ -77,6 +78,7 @@ class Signer:
             "department": str(caller.department_id),
             "managed": [str(department_id) for department_id in caller.managed_department_ids],
             "session": str(caller.session_id),
+            "roles": list(caller.roles),
             "grants": {permission: scope.value for permission, scope in caller.grants.items()},
             "name": caller.display_name,
             "change": caller.password_change_required,
@@ -155,6 +157,7 @@ class Verifier:
             department_id=UUID(claims["department"]),
             managed_department_ids=tuple(UUID(department_id) for department_id in claims.get("managed", ())),
             session_id=UUID(claims["session"]),
+            roles=tuple(str(role) for role in claims.get("roles", ())),
             grants={permission: Scope(scope) for permission, scope in claims["grants"].items()},
             display_name=str(claims["name"]),
             password_change_required=bool(claims["change"]),

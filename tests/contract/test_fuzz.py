@@ -92,6 +92,7 @@ class World:
 CHOICES = {
     "action",
     "decision",
+    "field",
     "kind",
     "method",
     "reason",

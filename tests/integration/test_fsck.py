@@ -68,6 +68,8 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     ids["note"] = expect(201, rep.note(ids["noted"], maturity=2))["id"]
     expect(201, rep.note(ids["noted"], maturity=0))
     expect(403, admin.note(ids["noted"], maturity=1))
+    ids["reveal"] = expect(201, supervisor.act(ids["noted"], "reveals", field="phone", reason="复核"))["id"]
+    ids["supervisor"] = supervisor.user["id"]
     changed = {"needs": "三台", "is_key": False}
     expect(200, rep.request("PATCH", f"/v1/customers/{ids['noted']}", changed, If_Match='"2"'))
 
@@ -458,6 +460,27 @@ CASES = [
         kind="missing",
         of="customer {noted}",
         by={"filed"},
+    ),
+    case(
+        "customers",
+        "UPDATE reveal_count SET revealed = 2 WHERE person_id = '{supervisor}'",
+        kind="wrong",
+        of="person {supervisor}",
+        by={"reveals"},
+    ),
+    case(
+        "customers",
+        "DELETE FROM reveal WHERE id = '{reveal}'",
+        kind="missing",
+        of="reveal {reveal}",
+        by={"reveals", "reveals as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE reveal SET field = 'fax' WHERE id = '{reveal}'",
+        kind="wrong",
+        of="reveal {reveal}",
+        by={"reveals as told"},
     ),
     case(
         "customers",

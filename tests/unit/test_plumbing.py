@@ -23,7 +23,7 @@ from services.plumbing.passport import LEEWAY, LIFETIME, Caller, Signer, Verifie
 from services.plumbing.settings import ServiceSettings, SettingMissing, read
 from tests.api import eventually
 
-ALICE = Caller(str(uuid4()), grants={"customer:read": Scope.OWN}, display_name="Alice")
+ALICE = Caller(str(uuid4()), roles=("rep", "auditor"), grants={"customer:read": Scope.OWN}, display_name="Alice")
 
 
 def pem(key: Ed25519PrivateKey) -> str:
@@ -111,13 +111,58 @@ def test_ids_lie_in_the_order_in_which_they_are_made(monkeypatch: pytest.MonkeyP
 def test_masking_leaves_out_secrets_and_shortens_numbers() -> None:
     entry = masked(EnterCustomer(name="五环", phone="13812341234"))
     assert (entry["name"], entry["phone"]) == ("五环", "138****1234")
-    assert mask("12345") == "****"
+    assert masked(EnterCustomer(name="五环", contact_person="刘女士"))["contact_person"] == "****"
     setup = masked(SetUp(secret="s3cret", agency_name="总部", login="root", display_name="R", password="pass word"))
     assert setup.keys() == {"agency_name", "login", "display_name"}
     assert masked(OpenSession(login="root", password="p", token_digest="0" * 64)) == {
         "login": "****",
         "captcha_id": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("13812341234", "138****1234"),
+        ("１３８ １２３４ １２３４", "138****1234"),
+        ("+86 138-1234-1234", "138****1234"),
+        ("013812341234", "138****1234"),
+        ("0514-2398577", "0514****577"),
+        ("(0514)23985770", "0514****770"),
+        ("010-12345678", "010****678"),
+        ("4001234567", "400****567"),
+        ("+1 212 555 0100", "121****100"),
+        ("2398577", "****577"),
+        ("95588", "****"),
+        ("12345", "****"),
+        ("0514-2398577转801", "0514****577"),
+        ("13812341234#801", "138****1234"),
+        ("0514-2398577/78", "0514****577"),
+        ("0514-2398577、13912345678", "0514****577/139****5678"),
+        ("13812341234 刘女士", "138****1234"),
+        ("138x1234y1234", "****"),
+        ("0514——2398577", "****577"),
+        ("刘女士", "****"),
+        ("", "****"),
+        ("wang@d.com", "w***@d.com"),
+        ("Ｗang＠d.com", "W***@d.com"),
+        ("a@b.com, wang@d.com", "a***@b.com,/w***@d.com"),
+        ("13812341234@139.com", "1***@139.com"),
+        ("a@138-1234-1234", "a***@****"),
+        ("wang@d.com 13812341234", "w***@d.com"),
+        ("@", "****"),
+    ],
+)
+def test_a_mask_is_enough_to_recognise_and_too_little_to_reach_anybody(typed: str, shown: str) -> None:
+    assert mask(typed) == shown
+
+
+def test_a_mask_never_shows_more_than_seven_digits_of_a_number_and_hides_four() -> None:
+    for length in range(1, 21):
+        for start in ("13812345678901234567", "05142398577123456789", "00861381234123480112", "98765432109876543210"):
+            number = start[:length]
+            left = sum(character.isdigit() for character in mask(number))
+            assert left <= max(0, min(7, length - 4)), (number, mask(number))
 
 
 def test_a_note_without_maturity_is_refused() -> None:

@@ -60,7 +60,7 @@ def shown(shared: Shared, most_sharers: int | None) -> SharedKey:
 def masked(kind: str, key: str) -> str:
     """Websites and domains are public; a person is told by the first character of his name."""
     if kind == "number":
-        return mask(key) if len(key) >= 9 else f"****{key[-3:]}"
+        return mask(key)
     if kind == "contact":
         person, _, mobile = key.rpartition(" ")
         return f"{person[:1]}** {mask(mobile)}"

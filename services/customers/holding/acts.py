@@ -36,7 +36,7 @@ def claim(command: contract.ClaimCustomer, call: Call) -> contract.CustomerView:
     with call.transaction() as work:
         customer = moves.claim(work, call, command.customer_id)
         audit(work, customer)
-        return work.answer(view(queries.view_of(work.session, customer)))
+        return work.answer(view(work.session, call, queries.view_of(work.session, customer)))
 
 
 def assign(command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:

@@ -7,10 +7,11 @@ from services.contracts.pools import MOVE_CUSTOMER, MoveCustomer
 from services.contracts.rules import AllowanceSet
 from services.customers.holding import acts, batch, moves
 from services.customers.holding.ownership import put_allowance
+from services.customers.registry.views import again
 from services.plumbing.call import Call
 from services.plumbing.events import handles
 from services.plumbing.rpc import serves
-from services.plumbing.work import Work
+from services.plumbing.work import AlreadyAnswered, Work
 
 
 class HoldingService:
@@ -34,7 +35,10 @@ class HoldingService:
 
     @serves(contract.CLAIM_CUSTOMER)
     def claim_customer(self, command: contract.ClaimCustomer, call: Call) -> contract.CustomerView:
-        return acts.claim(command, call)
+        try:
+            return acts.claim(command, call)
+        except AlreadyAnswered as known:
+            return again(call, known)
 
     @serves(contract.ASSIGN_CUSTOMER)
     def assign_customer(self, command: contract.AssignCustomer, call: Call) -> contract.CustomerLine:

@@ -1,15 +1,15 @@
 """Web-registered members, their sources, and territories."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from services.contracts import members as contract
 from services.contracts.base import Page, PageQuery
 from services.contracts.permissions import Scope
+from services.customers.fields.sight import Sight, restrict, sight_of
 from services.customers.members import arrivals, queries, sources, territories
 from services.customers.members.arrivals import Member
 from services.plumbing import paging
 from services.plumbing.call import Call
-from services.plumbing.masking import masked
 from services.plumbing.rpc import serves
 
 
@@ -33,20 +33,22 @@ class MemberService:
             arrival = arrivals.receive(work, call, Member(command, fields, subject, *whence))
             work.session.flush()
             row = queries.get_member(work.session.connection(), arrival.id, call.scope, call.caller)
-            return work.answer(contract.MemberView.model_validate(row, from_attributes=True))
+            return work.answer(shown(contract.MemberView, row, sight_of(work.session, call)))
 
     @serves(contract.LIST_MEMBERS)
     def list_members(self, query: contract.ListMembers, call: Call) -> Page[contract.MemberLine]:
         after = paging.decode_id(query.cursor)
         with call.reading_rows() as connection:
             rows = queries.list_members(connection, call.scope, call.caller, query.outcome, after, query.limit + 1)
-        return paging.page(Page[contract.MemberLine], [line(row, call) for row in rows], query.limit)
+            sight = sight_of(connection, call)
+        items = [shown(contract.MemberLine, row, sight) for row in rows]
+        return paging.page(Page[contract.MemberLine], items, query.limit)
 
     @serves(contract.SHOW_MEMBER)
     def show_member(self, query: contract.ShowMember, call: Call) -> contract.MemberView:
         with call.reading_rows() as connection:
             row = queries.get_member(connection, query.member_id, call.scope, call.caller)
-        return contract.MemberView.model_validate(row, from_attributes=True)
+            return shown(contract.MemberView, row, sight_of(connection, call))
 
     # --- sources
 
@@ -92,7 +94,9 @@ class MemberService:
             return work.answer(territories.put(work, call, command))
 
 
-def line(row: Any, call: Call) -> contract.MemberLine:
-    """Others' ways to be reached are shown in part."""
-    shown = contract.MemberLine.model_validate(row, from_attributes=True)
-    return shown if row.person_id == call.user_id else contract.MemberLine.model_validate(masked(shown))
+Shown = TypeVar("Shown", bound=contract.MemberLine)
+
+
+def shown(kind: type[Shown], row: Any, sight: Sight) -> Shown:
+    """A member is whose it became: he sees how to reach it, others by the field policy."""
+    return restrict(kind.model_validate(row, from_attributes=True), sight.of_typed(row.person_id))

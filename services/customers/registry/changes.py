@@ -7,6 +7,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Table, func, literal, select
 
 from services.contracts.base import Message
+from services.contracts.customers import ChangeView
+from services.contracts.fields import Levels
+from services.customers.fields.domain import is_shown
+from services.customers.fields.sight import shown_value
 from services.customers.models import Customer, CustomerChange
 from services.directory.models import Person
 from services.plumbing.work import Work
@@ -32,6 +36,14 @@ def record_fields(work: Work, customer: Customer, fields: Mapping[str, Sequence[
         fields=dict(fields),
     )
     work.session.add(change)
+
+
+def shown(row: Any, levels: Levels) -> ChangeView:
+    """As far as these levels allow. People at the customer are kept masked."""
+    held_back = {field: level for field, level in levels.items() if field in row.fields and not is_shown(level)}
+    pairs = {field: tuple(shown_value(field, each, level) for each in row.fields[field]) for field, level in held_back.items()}
+    told = {name: getattr(row, name) for name in ("version", "at", "actor", "actor_name")}
+    return ChangeView(**told, fields={**row.fields, **pairs}, restricted=held_back)
 
 
 def list_changes(connection: Connection, customer_id: UUID, before: int | None, limit: int) -> Sequence[Row[Any]]:

@@ -1,6 +1,7 @@
 """People at a customer: part of it, changed under its version, and met by the collision check like what it says itself."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,11 @@ from sqlalchemy.orm import Session
 from services.contracts import contacts as contract
 from services.contracts.customers import CustomerUpdated
 from services.contracts.errors import InvalidRequest, NotFound, VersionConflict
+from services.contracts.fields import Levels
 from services.customers.check import filing, matching, onfile
+from services.customers.fields import sight
+from services.customers.fields.domain import is_shown
+from services.customers.fields.sight import OUT_OF_SIGHT, levels_of
 from services.customers.holding.ownership import department_of, state_of
 from services.customers.models import Contact, Customer
 from services.customers.registry import changes, queries
@@ -20,7 +25,7 @@ from services.customers.search import indexing
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.masking import masked
-from services.plumbing.work import Work
+from services.plumbing.work import AlreadyAnswered, Work
 
 OF_CONTACT = tuple(contract.ContactFields.model_fields)
 Changed = contract.AddContact | contract.PutContact | contract.RemoveContact
@@ -29,16 +34,17 @@ Changed = contract.AddContact | contract.PutContact | contract.RemoveContact
 def change(work: Work, call: Call, command: Changed) -> contract.Contacts:
     """Adds, replaces or removes a person; nothing is written before the locks, which are those of an entry in its order.
 
-    Raises CustomerCollides, InvalidRequest, NotFound, VersionConflict.
+    Raises CustomerCollides, FieldNotEditable, InvalidRequest, NotFound, VersionConflict.
     """
     session = work.session
-    if isinstance(command, contract.ContactFields):
-        refuse_unreadable({"phone": command.phone})
     customer = queries.get_customer(session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
     [known] = onfile.load(session, [customer])
     after, oldest = known._replace(contacts=changed(known.contacts, customer, command)), filing.versions.oldest(session)
+    refuse_uneditable(levels_of(session, call, customer), known.contacts, command)
+    if isinstance(command, contract.ContactFields):
+        refuse_unreadable({"phone": command.phone})
     subject = after.subject(oldest)
     matching.lock(session, subject)
     customer = queries.lock_customer(session, command.customer_id, call.scope, call.caller, "update")
@@ -54,7 +60,32 @@ def change(work: Work, call: Call, command: Changed) -> contract.Contacts:
     state = state_of(customer) | {"department_id": department_of(session, customer)}
     work.emit(CustomerUpdated(**state), aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)
     work.audit(customer.id, agency_id=customer.agency_id, old=old, new=new)
-    return work.answer(contract.Contacts(version=customer.version, items=list(map(view, in_order(after.contacts)))))
+    levels = levels_of(session, call, customer)
+    items = [shown(view(each), levels) for each in in_order(after.contacts)]
+    return work.answer(contract.Contacts(version=customer.version, items=items))
+
+
+def again(call: Call, customer_id: UUID, known: AlreadyAnswered) -> contract.Contacts:
+    """For a repetition: what was answered then, as far as the caller may see the customer by now."""
+    kept = contract.Contacts.model_validate_json(known.answer)
+    with call.reading_rows() as connection:
+        row = queries.find_customer(connection, customer_id, call.caller.scope("customer:read"), call.caller)
+        levels = levels_of(connection, call, row, row.field_policy) if row else OUT_OF_SIGHT
+    return kept.model_copy(update={"items": [shown(each, levels) for each in kept.items]})
+
+
+def refuse_uneditable(levels: Levels, contacts: Sequence[Contact], command: Changed) -> None:
+    """As of the customer's own fields. Raises FieldNotEditable."""
+    before = next((each for each in contacts if each.id == getattr(command, "contact_id", None)), None)
+    old, new = (restricted_of(each) for each in (before, command))
+    changes = {field: value for field, value in new.items() if before or value is not None}
+    sight.refuse_uneditable(levels, SimpleNamespace(**old), changes)
+
+
+def restricted_of(contact: Any) -> dict[str, str | None]:
+    """By the customer's field under whose level it stands."""
+    stands_in = {"phone": "phone", "email": "email", "contact_person": "name"}
+    return {field: getattr(contact, name, None) for field, name in stands_in.items()}
 
 
 def changed(contacts: Sequence[Contact], customer: Customer, command: Changed) -> list[Contact]:
@@ -90,9 +121,21 @@ def in_order(contacts: Sequence[Contact]) -> list[Contact]:
     return sorted(contacts, key=lambda each: (not each.is_decision_maker, each.id))
 
 
-def list_contacts(connection: Connection, customer_id: UUID) -> list[contract.ContactView]:
+def list_contacts(connection: Connection, customer_id: UUID, levels: Levels) -> list[contract.ContactView]:
     query = select(Contact.__table__).where(Contact.customer_id == customer_id)
-    return [view(row) for row in connection.execute(query.order_by(Contact.is_decision_maker.desc(), Contact.id))]
+    return [shown(view(row), levels) for row in connection.execute(query.order_by(Contact.is_decision_maker.desc(), Contact.id))]
+
+
+def shown(contact: contract.ContactView, levels: Levels) -> contract.ContactView:
+    """As far as these levels allow."""
+    of_name, of_phone, before = levels["contact_person"], levels["phone"], contact.restricted
+    told: dict[str, Any] = {}
+    if not is_shown(of_phone) and "phone" not in before:
+        told["wechat"] = sight.shown_value("phone", contact.wechat, of_phone)
+    if not is_shown(of_name) and "contact_person" not in before:
+        told["name"] = sight.shown_value("contact_person", contact.name, of_name) or "**"
+        told["restricted"] = {**before, "contact_person": of_name}
+    return sight.restrict(contact.model_copy(update=told), levels)
 
 
 def view(contact: Any) -> contract.ContactView:

@@ -17,6 +17,7 @@ from services.customers.check.checking import viewpoint_of
 from services.customers.check.filing import kinds_of
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import hit
+from services.customers.fields import sight
 from services.customers.models import Customer
 from services.customers.registry import places, queries
 from services.customers.registry.entry import refuse_unreadable
@@ -45,6 +46,18 @@ def completed(work: Work, call: Call, command: contract.UpdateCustomer) -> contr
 class Refiling(NamedTuple):
     names: list[filing.Named]
     subject: Subject
+
+
+def refuse_uneditable(work: Work, call: Call, command: contract.UpdateCustomer) -> None:
+    """Before anything is compared: what may not be changed tells nothing either. It stays true, as later only the same version is
+    changed. Raises NotFound, OutOfScope, VersionConflict, FieldNotEditable."""
+    row = queries.find_customer(work.session.connection(), command.customer_id, call.scope, call.caller)
+    if row is None:
+        raise queries.missing(work.session, command.customer_id)
+    if row.version != command.expected_version:
+        raise VersionConflict(version=row.version)
+    levels = sight.levels_of(work.session, call, row, row.field_policy)
+    sight.refuse_uneditable(levels, row, command.model_dump(exclude_unset=True))
 
 
 def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling | None:

@@ -27,7 +27,7 @@ from services.customers.search import domain as search
 from services.customers.search import indexing
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
-from services.plumbing.masking import mask
+from services.plumbing.masking import MASK, mask
 from services.plumbing.work import Work
 
 TRIES = 3
@@ -43,10 +43,12 @@ OF_BOUND = (
 def subject_of_fields(fields: contract.CustomerFields, oldest: int) -> Subject:
     """`oldest`: by whose rules customers are still filed.
 
-    Raises InvalidRequest for a credit code that is none, and for a name that names nobody.
+    Raises InvalidRequest for a credit code that is none, for a mask, and for a name that names nobody.
     """
     if fields.credit_code and not parse_credit_code(fields.credit_code):
         raise InvalidRequest(errors=[{"in": "body", "pointer": "/credit_code", "detail": "is not a unified social credit code"}])
+    if fields.email and MASK in fields.email:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/email", "detail": "is masked"}])
     subject = subject_of(
         filing.names_in(fields),
         phone=fields.phone,

@@ -25,6 +25,7 @@ from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.contracts.team import Right
 from services.customers.disputes.models import Dispute
+from services.customers.fields import policy
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
 from services.customers.team.access import is_shared_with
 from services.directory.models import Person
@@ -41,7 +42,7 @@ def names_of_kind(kind: str, label: str) -> ColumnElement[list[str]]:
     return func.array(names.order_by(CustomerName.name).scalar_subquery()).label(label)
 
 
-VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kind("bound", "bound_names"))
+VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kind("bound", "bound_names"), policy.VERSION)
 
 
 # --- one customer

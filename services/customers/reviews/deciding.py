@@ -18,6 +18,7 @@ from services.customers.check.onfile import filed_subject
 from services.customers.collision.evidence import Known, Match, telling
 from services.customers.collision.subject import Subject
 from services.customers.collision.verdict import REASONS, Viewpoint, hit, judge, place_of, ref_of
+from services.customers.fields.sight import levels_of, restrict, sight_of
 from services.customers.holding import domain
 from services.customers.holding.ownership import in_pool, place, pool_of, with_person
 from services.customers.models import Customer, Pool, ReviewItem
@@ -64,11 +65,14 @@ def hits_of(session: Session, item: ReviewItem, viewpoint: Viewpoint) -> tuple[H
 
 
 def entry_of(session: Session, item: ReviewItem, call: Call) -> ReviewedEntry | None:
-    """What was typed, or what is known of the customer, as long as the viewer oversees who holds it."""
+    """What was typed, or what is known of the customer, as long as the viewer oversees who holds it, and as far as he sees it."""
     if item.customer_id is None:
-        return ReviewedEntry.model_validate(item.fields)
+        return restrict(ReviewedEntry.model_validate(item.fields), sight_of(session, call).of_typed(item.person_id))
     row = queries.find_customer(session.connection(), item.customer_id, call.scope, call.caller)
-    return ReviewedEntry.model_validate(row, from_attributes=True) if row else None
+    if row is None:
+        return None
+    shown = ReviewedEntry.model_validate(row, from_attributes=True)
+    return restrict(shown, levels_of(session, call, row, row.field_policy))
 
 
 # --- deciding

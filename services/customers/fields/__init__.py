@@ -1,0 +1,1 @@
+"""Which fields of a customer who sees and changes, and the reveals of masked ones."""
