@@ -138,7 +138,7 @@ def test_what_is_hidden_is_told_as_what_is_missing_and_audited_as_a_denial(stack
         {"action": "claim", "ids": [SOMEBODY], "to": SOMEBODY},
         {"action": "claim", "ids": [f"00000000-0000-7000-8000-{number:012}" for number in range(201)]},
         {"action": "assign", "ids": [SOMEBODY]},
-        {"action": "release", "ids": [SOMEBODY], "reason": "because"},
+        {"action": "release", "ids": [SOMEBODY], "reason": "Because!"},
         {"action": "move", "ids": [SOMEBODY]},
         {"action": "delete", "ids": [SOMEBODY]},
     ],
