@@ -24,7 +24,8 @@ from tests.api import Client, Headquarters, Team, brand, company, digits, eventu
 
 BETWEEN = r"[\s\-–—.·()+/_,]*"
 KEPT_IN = {
-    "customer", "contact", "customer_change", "customer_search", "bound_entry", "collision_key", "review_item", "command",
+    "customer", "contact", "customer_change", "customer_search", "bound_entry", "collision_key", "review_item", "member_arrival",
+    "command",
 }  # fmt: skip
 """As docs/operations.md says."""
 OF_NOBODY = {"industry"}
@@ -61,8 +62,8 @@ class Life:
     team: Team
     rivals: Team
     auditor: Client
-    canaries: tuple[Canary, ...] = field(default_factory=lambda: tuple(Canary() for _ in range(4)))
-    """Of the customer, of one that was made near it, of an entry near it that waits, of a person at the customer."""
+    canaries: tuple[Canary, ...] = field(default_factory=lambda: tuple(Canary() for _ in range(5)))
+    """Of the customer, of one that was made near it, of an entry near it that waits, of a person at the customer, of a member."""
     names: tuple[str, ...] = field(default_factory=lambda: near_names())
     ids: dict[str, list[str]] = field(default_factory=dict)
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -106,6 +107,7 @@ def life(stack: Stack, headquarters: Headquarters) -> Life:
     enter(lived)
     change_hands(lived)
     come_near(lived)
+    register(lived)
     go_wrong(lived)
     return lived
 
@@ -162,6 +164,19 @@ def come_near(life: Life) -> None:
         set_rules(life.stack, CollisionRules())
     life.ids["customer_id"].append(made["customer_id"])
     life.ids["review_id"] = [made["review_id"], waits["review_id"]]
+
+
+def register(life: Life) -> None:
+    """On the web: received by the holder, who then offers another customer to a colleague."""
+    team, fields = life.team, life.canaries[4].fields
+    setting = {"assignees": [team.rep.user["id"]]}
+    expect(200, team.admin.request("PUT", f"/v1/territories/{team.agency_id}", setting, If_Match='"0"'))
+    told = {"name": company(), **{field: fields[field] for field in ("phone", "email", "contact_person")}}
+    arrived = expect(201, life.tell("an administrator sends a member", team.admin.request("POST", "/v1/members", told)))
+    assert arrived["person_id"] == team.rep.user["id"]
+    life.ids["member_id"] = [arrived["id"]]
+    offer = {"to": team.colleague.user["id"], "part": "support"}
+    life.ids["handoff_id"] = [expect(201, team.rep.act(life.ids["customer_id"][0], "handoffs", **offer))["id"]]
 
 
 def go_wrong(life: Life) -> None:

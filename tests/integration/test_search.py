@@ -347,6 +347,7 @@ def test_what_was_entered_before_there_was_a_search_is_found_by_itself(stack: St
     with psycopg.connect(stack.owner_url("customers")) as owner:
         owner.execute("DELETE FROM customer_search WHERE customer_id = %s", [customer])
         owner.execute("UPDATE customer SET searchable = 0 WHERE id = %s", [customer])
-    assert eventually(lambda: found(team.supervisor, q=own), seconds=30) == {customer}
+    asked = f"/v1/customers?of=visible&q={own}"
+    assert eventually(lambda: ids(team.supervisor.get(asked)["items"]), seconds=30) == [customer]
     with psycopg.connect(stack.owner_url("customers")) as owner:
         assert owner.execute("SELECT searchable FROM customer WHERE id = %s", [customer]).fetchone() == (1,)

@@ -379,6 +379,7 @@ def test_pages_are_linked_to_their_end(client: httpx.Client) -> None:
 
 
 WITHOUT_KEY = (
+    "/v1/member-webhooks/{source_id}",
     "/v1/sessions",
     "/v1/captchas",
     "/v1/collision-checks",
