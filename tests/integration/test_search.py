@@ -247,7 +247,7 @@ def test_the_search_passes_the_wall_for_the_own_agency_alone(stack: Stack, headq
     tag, rival = word(), headquarters.team()
     team.rep.entered(tags=[tag])
     others = rival.rep.entered(tags=[tag])
-    searched = "SELECT id::text FROM find_searched(ARRAY[%s], '{}', '{-}') AS found(id)"
+    searched = "SELECT id::text FROM find_searched(ARRAY[%s], '{}', '{-}', NULL) AS found(id)"
     with psycopg.connect(stack.database_url("customers")) as app:
         app.execute("SELECT set_config('qudao.agency', %s, false)", [rival.agency_id])
         assert app.execute(searched, [f"=tag:{tag}"]).fetchall() == [(others,)]
