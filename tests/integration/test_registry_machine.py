@@ -192,9 +192,11 @@ class OverHttp:
         self.people = {who: client.user.get("id") or client.user["user_id"] for who, client in self.clients.items()}
         self.agencies = {"ours": ours.agency_id, "theirs": theirs.agency_id}
         for who in REPS:
-            limit = {"subject": "person", "person_id": self.people[who], "limit": LIMIT}
+            limit, admin = {"subject": "person", "person_id": self.people[who], "limit": LIMIT}, ADMIN_OF[AGENCY_OF[who]]
             eventually(
-                lambda limit=limit: self.clients["root"].request("PUT", "/v1/policies/stock-limit", limit).status_code,
+                lambda limit=limit, admin=admin: (
+                    self.clients[admin].request("PUT", "/v1/policies/stock-limit", limit).status_code
+                ),
                 until=lambda status: status == 200,
             )
             eventually(
