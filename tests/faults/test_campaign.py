@@ -17,11 +17,12 @@ from faults.small_disk import MayNotMount, on_a_small_disk
 from faults.system import System
 from faults.trial import BRIEF, Fault, Limits, Result, Trial
 from tests.brokers import make_broker
+from tests.conftest import UNSHED
 from tests.homes import made_home
 
 SEED = 4
 REPLICAS = {"customers": 2, "gateway": 2}
-OFTEN = {"QUDAO_SWEEP_EVERY": "1"}
+OFTEN = {"QUDAO_SWEEP_EVERY": "1"} | UNSHED
 
 
 @pytest.fixture(scope="module")
