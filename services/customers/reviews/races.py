@@ -5,17 +5,16 @@ one with the later position is looked at when both are there, and nothing can co
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from services.contracts.reviews import MOVE_RACE_CURSOR, OPEN_RACED_REVIEW, MoveRaceCursor, OpenRacedReview
-from services.customers.check import matching
-from services.customers.check.onfile import filed_subject
+from services.customers.check import filing, matching, onfile
 from services.customers.collision.evidence import Match
 from services.customers.collision.subject import Subject
 from services.customers.models import Customer
@@ -84,11 +83,18 @@ def digest_of(ids: Sequence[UUID]) -> str:
 
 
 def races_of(session: Session, arrivals: Sequence[Arrival]) -> Iterator[Race]:
-    subjects = [filed_subject(session, session.get_one(Customer, arrival.customer_id)) for arrival in arrivals]
+    known = subjects_of(session, {arrival.customer_id for arrival in arrivals})
+    subjects = [known[arrival.customer_id] for arrival in arrivals]
     found = matching.find_each(session, subjects) if subjects else []
     for arrival, subject, matches in zip(arrivals, subjects, found, strict=True):
         if near := raced_past(session, arrival, subject, matches):
             yield Race(arrival, near)
+
+
+def subjects_of(session: Session, ids: Collection[UUID]) -> dict[UUID, Subject]:
+    """Few questions for all of them: every entry comes by here."""
+    customers, oldest = session.scalars(select(Customer).where(Customer.id.in_(ids))).all(), filing.versions.oldest(session)
+    return {each.customer.id: each.subject(oldest) for each in onfile.load(session, customers)}
 
 
 def raced_past(session: Session, arrival: Arrival, subject: Subject, matches: Sequence[Match]) -> list[UUID]:
