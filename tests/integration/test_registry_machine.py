@@ -210,6 +210,7 @@ class OverHttp:
         if answer.status_code < 400:
             return Told("done", told)
         slug = told["type"].removeprefix("urn:qudao:problem:")
+        told = {name: value for name, value in told.items() if name not in OF_THE_REQUEST}
         return Told("done" if slug in UNSAVED else slug, told)
 
     def visible(self, who: str) -> set[str]:
@@ -219,6 +220,7 @@ class OverHttp:
         return str(self.clients[who].get("/v1/entry-attempts?limit=1")["items"][0]["id"])
 
 
+OF_THE_REQUEST = ("instance", "request_id")
 UNSAVED = ("customer-refused", "customer-claimable", "confirmation-needed")
 
 
