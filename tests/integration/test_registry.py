@@ -265,7 +265,11 @@ def test_nobody_rewrites_the_history(stack: Stack, team: Team) -> None:
     expect(200, patch(team.rep, customer, size="1"))
     with psycopg.connect(stack.database_url("customers")) as app:
         app.execute("SELECT set_config('qudao.agency', '*', false)")
-        for statement in ("UPDATE customer_change SET fields = '{}'", "DELETE FROM customer_change"):
+        for statement in (
+            "UPDATE customer_change SET fields = '{}'",
+            "UPDATE customer_change SET agency_id = gen_random_uuid()",
+            "DELETE FROM customer_change",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 app.execute(statement)  # type: ignore[arg-type]
             app.rollback()

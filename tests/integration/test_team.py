@@ -15,7 +15,7 @@ import pytest
 
 from embedded.stack import Stack
 from services.contracts.permissions import HOLDERS
-from tests.api import PASSWORD, Client, Headquarters, Team, company, digits, eventually, expect
+from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect, unique
 from tests.travel import REAL
 
 SOMEBODY = "00000000-0000-7000-8000-000000000000"
@@ -158,6 +158,17 @@ def test_what_is_shared_is_a_list_of_its_own(team: Team) -> None:
     for of in ("mine", "all", "visible"):
         assert listed(who, of) == {own}
     assert not listed(team.rep, "shared")
+
+
+def test_who_oversees_a_department_finds_what_is_shared_with_him_from_another_one(team: Team) -> None:
+    tag, own = unique("t"), brand(5)
+    customer = team.neighbour.entered(f"扬州{own}机械厂", tags=[tag])
+    for who in (team.supervisor, team.manager):
+        shared(team.neighbour, customer, who)
+        for asked in (f"tag={tag}", f"q={own}", f"tag={tag}&category=potential"):
+            assert [line["id"] for line in who.pages(f"/v1/customers?of=shared&{asked}")] == [customer], asked
+            assert who.get(f"/v1/customers/count?of=shared&{asked}")["count"] == 1, asked
+            assert who.pages(f"/v1/customers?of=visible&{asked}") == []
 
 
 def test_only_the_right_to_update_lets_a_collaborator_edit_and_only_what_he_has_read(team: Team) -> None:

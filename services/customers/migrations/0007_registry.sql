@@ -134,7 +134,6 @@ CREATE TABLE customer_change (
 );
 COMMENT ON TABLE customer_change IS 'What was changed by whom: by the name of each field what it was and what it became. Entering is no change.';
 REVOKE UPDATE, DELETE ON customer_change FROM :app;
-GRANT UPDATE (agency_id) ON customer_change TO :app;
 
 
 -- --- finding it
