@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from tests.api import Client, Headquarters, brand, digits, eventually, unique
+from tests.api import Client, Headquarters, brand, credit_code, digits, eventually, unique
 
 DIVISIONS = Path(__file__).parent.parent.parent / "services/customers/collision/data/divisions.txt"
 
@@ -123,7 +123,7 @@ def test_what_was_typed_for_ones_own_customer_is_met_from_then_on(rep: Client, c
 
 
 def test_an_edit_forgets_nothing_that_was_bound(rep: Client, colleague: Client) -> None:
-    name, other_number, code = company(), f"0514-{digits()}", "91350100M000100Y43"
+    name, other_number, code = company(), f"0514-{digits()}", credit_code()
     path = f"/v1/customers/{enter(rep, name)}"
     domain, alias = f"{unique('d')}.com", f"{brand()}服装厂"
     reached = {"website": f"www.{domain}", "email": f"office@mail.{domain}"}

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect, unique
+from tests.api import Client, Headquarters, Team, brand, company, credit_code, digits, eventually, expect, unique
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def found(who: Client, **asked: Any) -> set[str]:
 
 
 def test_any_part_of_what_is_known_finds_it(team: Team) -> None:
-    own, person, number, code = "鹤翔霁澜", "欧阳明月", digits(), "91350100M000100Y43"
+    own, person, number, code = "鹤翔霁澜", "欧阳明月", digits(), credit_code()
     alias = f"{brand(4)}纺织"
     fields = {"aliases": [alias], "contact_person": person, "phone": f"0514-{number}", "credit_code": code}
     customer = team.rep.entered(f"扬州{own}印花有限公司", **fields)
