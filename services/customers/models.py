@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     Text,
     UniqueConstraint,
     Uuid,
@@ -29,6 +30,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         list[str]: ARRAY(Text),
         list[UUID]: ARRAY(Uuid),
+        list[int]: ARRAY(Integer),
     }
 
 

@@ -8,6 +8,7 @@ The transaction around a handler is the plumbing's, because the inbox row must b
 
 import functools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 LANES = 2
 """Batches at once: while one waits for the database another one computes. More would only take connections from requests."""
+GATHER = 0.05
+"""Seconds between the starts of two batches that are not full. A single event waits for nobody; of many, which come one by one,
+each would cost a transaction of its own, and those who made them would wait for the processor."""
 
 
 class HandlersDisagree(SystemExit):
@@ -76,6 +80,7 @@ class EventConsumer(Consumer):  # type: ignore[misc]
         self.queue = Queue(name, durable=True, queue_arguments=EVENT_QUEUE_ARGUMENTS, no_declare=not config["DECLARE"])
         self.waiting: deque[Told] = deque()
         self.busy = self.unfinished = 0
+        self.next_start, self.is_gathering = 0.0, False
         config[RUNTIME_KEY].events_waiting = lambda: self.unfinished
         super().setup()
 
@@ -97,13 +102,22 @@ class EventConsumer(Consumer):  # type: ignore[misc]
 
     def begin(self) -> None:
         """Sets a worker to what waits, unless enough are at it: those take it with what they do next."""
-        if not self.waiting or self.busy == LANES:
+        if not self.waiting or self.busy == LANES or self.is_gathering:
             return
+        if (left := self.next_start - time.monotonic()) > 0 and len(self.waiting) < inbox.BATCH:
+            self.is_gathering = True
+            eventlet.spawn_after(left, self.gathered)
+            return
+        self.next_start = time.monotonic() + GATHER
         self.busy += 1
         if self.container._worker_pool.free() > 0:
             self.spawn()
         else:
             self.container.spawn_managed_thread(self.spawn)
+
+    def gathered(self) -> None:
+        self.is_gathering = False
+        self.begin()
 
     def spawn(self) -> None:
         batch = Batch(self.waiting)

@@ -43,8 +43,11 @@ class AlreadyAnswered(Exception):
 class Work:
     """What a method may do inside its transaction."""
 
-    def __init__(self, session: Session, now: datetime, agency_id: UUID, actor: str, request_id: str) -> None:
+    def __init__(
+        self, session: Session, now: datetime, agency_id: UUID, actor: str, request_id: str, began: str | None = None
+    ) -> None:
         self.session, self.now, self.agency_id, self.actor, self.request_id = session, now, agency_id, actor, request_id
+        self.began = began
         self.events: list[dict[str, Any]] = []
         self.answered: Message | None = None
         self.subject_id: UUID | None = None
@@ -84,8 +87,8 @@ def command_transaction(call: "Call") -> Iterator[Work]:
     failpoints.reach("before_transaction")
     with session_of(call.runtime.engine, call.runtime.constraints) as session:
         with session.begin():
-            now = claim(session, call)
-            work = Work(session, now, call.caller.agency_id, call.caller.subject, call.request_id)
+            now, began = claim(session, call)
+            work = Work(session, now, call.caller.agency_id, call.caller.subject, call.request_id, began)
             yield work
             session.flush()
             if work.answered is None:
@@ -96,20 +99,19 @@ def command_transaction(call: "Call") -> Iterator[Work]:
 
 
 CLAIM = text(
-    "SELECT is_ours, now, request_hash, answer, set_config('qudao.agency', :agency, true)"
+    "SELECT is_ours, now, request_hash, answer, pg_current_snapshot()::text AS began, set_config('qudao.agency', :agency, true)"
     " FROM claim_command(:actor, :operation, :key)"
 )
 
 
-def claim(session: Session, call: "Call") -> datetime:
-    """Locks the command's identity, looks for its answer and puts up the wall; the business time."""
+def claim(session: Session, call: "Call") -> tuple[datetime, str]:
+    """Locks the command's identity, looks for its answer and puts up the wall; the business time, and what is visible by now."""
     identity = {"actor": call.caller.subject, "operation": call.operation.route, "key": call.command_id}
     found = session.execute(CLAIM, {**identity, "agency": agency_of(call)}).one()
     if not found.is_ours:
         raise CommandInFlight()
     refuse_if_answered(found, call)
-    now: datetime = found.now
-    return now
+    return found.now, found.began
 
 
 KNOWN = text(
@@ -148,8 +150,8 @@ FINISH = text(
     ), unchained AS (
         INSERT INTO audit_unchained (audit_id, agency_id) VALUES (:audit_id, :agency_id)
     ), told AS (
-        INSERT INTO outbox (id, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data)
-        SELECT id, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data
+        INSERT INTO outbox (id, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data, began)
+        SELECT id, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data, CAST(:began AS pg_snapshot)
         FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(id uuid, name text, aggregate_id uuid, version integer,
              agency_id uuid, actor text, request_id text, occurred_at timestamptz, data jsonb)
     )
@@ -177,6 +179,7 @@ def finish(session: Session, call: "Call", work: Work) -> None:
             "old": as_json(work.old),
             "new": as_json(work.new if work.subject_id else masked(call.request)),
             "events": json.dumps(work.events),
+            "began": work.began,
             "has_events": bool(work.events),
         },
     )

@@ -12,6 +12,7 @@ from services.customers.catalogue.models import CustomField, DictionaryEntry, Ta
 
 ENTRIES = select(DictionaryEntry.__table__)
 FIELDS = select(CustomField.__table__)
+IN_USE = select(CustomField.key, CustomField.kind, CustomField.options, CustomField.is_required).where(CustomField.is_active)
 
 
 def list_entries(connection: Connection, kind: str) -> Sequence[Row[tuple[object, ...]]]:
@@ -30,11 +31,7 @@ def is_active(session: Session, kind: str, code: str) -> bool:
 
 
 def active_fields(session: Session) -> dict[str, Field]:
-    query = select(CustomField).where(CustomField.is_active)
-    return {
-        each.key: Field(each.key, each.kind, tuple(each.options), each.is_required)  # type: ignore[arg-type]
-        for each in session.scalars(query)
-    }
+    return {key: Field(key, kind, tuple(options), is_required) for key, kind, options, is_required in session.execute(IN_USE)}
 
 
 def lock_entry(session: Session, kind: str, code: str) -> DictionaryEntry | None:

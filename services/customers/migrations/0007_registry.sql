@@ -143,35 +143,35 @@ CREATE TABLE customer_search (
     agency_id   uuid NOT NULL,
     words       text NOT NULL,
     digits      text NOT NULL,
-    tokens      text[] NOT NULL,
+    tokens      integer[] NOT NULL,
     CONSTRAINT customer_search_customer_fkey FOREIGN KEY (customer_id, agency_id) REFERENCES customer (id, agency_id) ON UPDATE CASCADE
 );
 CREATE INDEX customer_search_tokens ON customer_search USING gin (tokens);
 COMMENT ON TABLE customer_search IS 'What customers are searched and filtered by, made of the rows that know it; see services/customers/search/domain.py.';
 COMMENT ON COLUMN customer_search.words IS 'Names and people with their initials, codes, each in a line of its own: what a search must stand in.';
 COMMENT ON COLUMN customer_search.digits IS 'As words, of phones and faxes: who sees them in part only must know them whole to find by them.';
-COMMENT ON COLUMN customer_search.tokens IS 'Pairs of neighbouring characters of these, and the values of what is filtered by.';
+COMMENT ON COLUMN customer_search.tokens IS 'Hashes of pairs of neighbouring characters of these, and of the values of what is filtered by.';
 
-CREATE FUNCTION find_searched(all_of text[], of_words text[], of_digits text[], owners uuid[]) RETURNS SETOF uuid
+CREATE FUNCTION find_searched(of_words integer[], of_digits integer[], owners uuid[]) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 BEGIN
     IF owners IS NULL THEN
         RETURN QUERY SELECT s.customer_id FROM customer_search AS s
-        WHERE s.tokens @> all_of AND (s.tokens @> of_words OR s.tokens @> of_digits)
+        WHERE (s.tokens @> of_words OR s.tokens @> of_digits)
             AND ((SELECT current_setting('qudao.agency')) = '*'
                  OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
     ELSE
         RETURN QUERY WITH held AS MATERIALIZED (SELECT c.id FROM customer AS c WHERE c.owner_id = ANY(owners))
         SELECT s.customer_id FROM customer_search AS s JOIN held ON held.id = s.customer_id
-        WHERE s.tokens @> all_of AND (s.tokens @> of_words OR s.tokens @> of_digits)
+        WHERE (s.tokens @> of_words OR s.tokens @> of_digits)
             AND ((SELECT current_setting('qudao.agency')) = '*'
                  OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
     END IF;
 END $$;
 COMMENT ON FUNCTION find_searched IS
-    'Customers of the agency that is set which have all of these tokens, and all those of a word or of a number; of these owners, or of
-    anybody. For whom the wall holds, an index by array is of no use, as the wall is asked first; so this passes it and asks itself.';
+    'Customers of the agency that is set which have all of the one kind of tokens or, unless NULL, all of the other; of these owners, or
+    of anybody. For whom the wall holds, an index by array is of no use, as the wall is asked first; so this passes it and asks itself.';
 
 CREATE TABLE saved_view (
     id        uuid PRIMARY KEY,

@@ -1,13 +1,15 @@
 """Entries that raced past each other: locks hold for equal keys, so two that only come near may both be made at one instant.
 
 Looked for along the customers' own events. Their positions are given to what is committed and in one order, so of two entries the
-one with the later position is looked at when both are there, and nothing can come in behind the cursor.
+one with the later position is looked at when both are there, and nothing can come in behind the cursor. Each event tells what was
+visible when its command began: of most entries that is everything with an earlier position, and nothing need be compared.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -15,16 +17,15 @@ from sqlalchemy.orm import Session
 
 from services.contracts.reviews import MOVE_RACE_CURSOR, OPEN_RACED_REVIEW, MoveRaceCursor, OpenRacedReview
 from services.customers.check import filing, matching, onfile
-from services.customers.collision.evidence import Match
+from services.customers.collision.evidence import Known, Match
 from services.customers.collision.subject import Subject
 from services.customers.models import Customer
 from services.customers.registry import queries
+from services.customers.registry.earlier import Earlier
 from services.customers.reviews import items as review_items
 from services.plumbing.chores import Chore
 from services.plumbing.work import Work
 
-WINDOW = timedelta(seconds=30)
-"""Far longer than any entry takes, as its deadline ends it before."""
 AT_ONCE = 100
 REASON = "came in at the same instant as others near it"
 
@@ -32,17 +33,23 @@ CAME = "name IN ('customer_entered', 'customer_updated') OR (name = 'customer_mo
 """Where a customer may have come by names and numbers: who enters what he may claim leaves what he typed with it."""
 ARRIVED = text(
     f"""
-    SELECT position, aggregate_id AS customer_id, occurred_at FROM outbox
+    SELECT position, aggregate_id AS customer_id FROM outbox
     WHERE position > (SELECT position FROM race_cursor) AND ({CAME})
     ORDER BY position LIMIT :most
     """  # noqa: S608 constants
 )
 LAST = text("SELECT max(position) FROM outbox WHERE position > (SELECT position FROM race_cursor)")
-BEFORE = text(
+UNSEEN = text(
     f"""
-    SELECT DISTINCT aggregate_id FROM outbox
-    WHERE aggregate_id = ANY(:ids) AND position < :position AND ({CAME})
-      AND occurred_at BETWEEN :since AND :until
+    WITH arrival AS MATERIALIZED (SELECT position, aggregate_id, xid, began FROM outbox WHERE position = ANY(:positions)),
+    other AS MATERIALIZED (
+        SELECT position, aggregate_id, xid FROM outbox
+        WHERE xid >= (SELECT min(pg_snapshot_xmin(began)::text::bigint)::text::xid8 FROM arrival)
+          AND position < (SELECT max(position) FROM arrival) AND ({CAME})
+    )
+    SELECT DISTINCT arrival.position, other.aggregate_id AS customer_id FROM arrival JOIN other
+        ON other.position < arrival.position AND other.xid <> arrival.xid AND other.aggregate_id <> arrival.aggregate_id
+        AND NOT pg_visible_in_snapshot(other.xid, arrival.began)
     """  # noqa: S608 constants
 )
 
@@ -52,7 +59,6 @@ class Arrival(NamedTuple):
 
     position: int
     customer_id: UUID
-    occurred_at: datetime
 
 
 class Race(NamedTuple):
@@ -83,30 +89,61 @@ def digest_of(ids: Sequence[UUID]) -> str:
 
 
 def races_of(session: Session, arrivals: Sequence[Arrival]) -> Iterator[Race]:
-    known = subjects_of(session, {arrival.customer_id for arrival in arrivals})
-    subjects = [known[arrival.customer_id] for arrival in arrivals]
-    found = matching.find_each(session, subjects) if subjects else []
-    for arrival, subject, matches in zip(arrivals, subjects, found, strict=True):
-        if near := raced_past(session, arrival, subject, matches):
+    """The whole check is made of those alone that share something with what they could not see."""
+    unseen = unseen_of(session, arrivals)
+    known = on_file(
+        session, {*(arrival.customer_id for arrival in arrivals if arrival.position in unseen), *chain(*unseen.values())}
+    )
+    met = [arrival for arrival in arrivals if is_met(known, arrival, unseen.get(arrival.position, ()))]
+    found = matching.find_each(session, [known[arrival.customer_id].subject for arrival in met]) if met else []
+    for arrival, matches in zip(met, found, strict=True):
+        if near := raced_past(session, arrival, known[arrival.customer_id].subject, matches, unseen[arrival.position]):
             yield Race(arrival, near)
 
 
-def subjects_of(session: Session, ids: Collection[UUID]) -> dict[UUID, Subject]:
-    """Few questions for all of them: every entry comes by here."""
+def unseen_of(session: Session, arrivals: Sequence[Arrival]) -> dict[int, set[UUID]]:
+    """By position, who came before it and was not visible when its command began."""
+    found: dict[int, set[UUID]] = defaultdict(set)
+    if arrivals:
+        for position, customer_id in session.execute(UNSEEN, {"positions": [arrival.position for arrival in arrivals]}):
+            found[position].add(customer_id)
+    return found
+
+
+class OnFile(NamedTuple):
+    customer: Customer
+    subject: Subject
+
+    def as_known(self) -> Known:
+        row = self.customer
+        place = {"province": row.province, "city": row.city, "agency_id": row.agency_id, "owner_id": row.owner_id}
+        return Known(
+            id=row.id, name=row.name, names=self.subject.names, agency_name=None, owner_name=None, pool_kind=None, **place
+        )
+
+
+def is_met(known: Mapping[UUID, OnFile], arrival: Arrival, unseen: Collection[UUID]) -> bool:
+    """Whether a check could have met one of them."""
+    earlier = Earlier()
+    for customer_id in unseen:
+        earlier.add(known[customer_id].as_known(), known[customer_id].subject)
+    return bool(unseen) and bool(earlier.met_by(known[arrival.customer_id].subject))
+
+
+def on_file(session: Session, ids: Collection[UUID]) -> dict[UUID, OnFile]:
+    """Few questions for all of them."""
+    if not ids:
+        return {}
     customers, oldest = session.scalars(select(Customer).where(Customer.id.in_(ids))).all(), filing.versions.oldest(session)
-    return {each.customer.id: each.subject(oldest) for each in onfile.load(session, customers)}
+    return {each.customer.id: OnFile(each.customer, each.subject(oldest)) for each in onfile.load(session, customers)}
 
 
-def raced_past(session: Session, arrival: Arrival, subject: Subject, matches: Sequence[Match]) -> list[UUID]:
-    """Those near it that came shortly before it and that nobody has seen beside it."""
-    unlocked = [found.known.id for found in matches if found.effect != "listed" and not shares_lock(subject, found)]
-    others = [customer_id for customer_id in unlocked if customer_id != arrival.customer_id]
-    if not others:
-        return []
-    asked: dict[str, Any] = {"ids": others, "position": arrival.position}
-    since, until = arrival.occurred_at - WINDOW, arrival.occurred_at + WINDOW
-    before = set(session.scalars(BEFORE, asked | {"since": since, "until": until}))
-    return sorted(before - review_items.has_seen(session, arrival.customer_id, before))
+def raced_past(
+    session: Session, arrival: Arrival, subject: Subject, matches: Sequence[Match], unseen: Collection[UUID]
+) -> list[UUID]:
+    """Those near it that it could not see and that nobody has seen beside it."""
+    near = {found.known.id for found in matches if found.effect != "listed" and not shares_lock(subject, found)} & set(unseen)
+    return sorted(near - review_items.has_seen(session, arrival.customer_id, near)) if near else []
 
 
 def shares_lock(subject: Subject, found: Match) -> bool:

@@ -1,13 +1,14 @@
 """By what customers are searched: the words that a search may be part of, and their tokens, by which an index finds them.
 
-A token is a pair of neighbouring characters of a word, or the value of something that is filtered by. So any part of two
-characters or more is found, and where a part has more, only those that have all of its pairs are looked at. Numbers are apart
-from the words: who may read a part of one only must not search it figure by figure.
+A token is a pair of neighbouring characters of a word, three neighbouring figures of a number, or the value of something that is
+filtered by. So any part of two characters or of three figures is found, and where a part has more, only those that have all of
+its tokens are looked at. Numbers are apart from the words: who may read a part of one only must not search it figure by figure.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.text import compact
@@ -21,6 +22,10 @@ WHOLE_NUMBER = 7
 LONGEST = 60
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 WORD, DIGITS, FACET = "w", "d", "="
+OF_EACH = {WORD: SHORTEST, DIGITS: SHORTEST_NUMBER}
+"""Characters of a token."""
+OF_FORMS = frozenset({"有限", "限公", "公司", "yx", "xg", "gs"})
+"""Pairs of 有限公司 and of its initials, which nearly all have: as tokens they would tell nothing."""
 
 
 class Known(NamedTuple):
@@ -61,15 +66,21 @@ def digits_of(number: str) -> str:
     return "".join(character for character in compact(number) if character in "0123456789")
 
 
-def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[str]:
-    found = {
-        token for kind, those in ((WORD, words.words), (DIGITS, words.digits)) for each in those for token in pairs(kind, each)
-    }
-    return sorted(found.union(facets_of(facets)))
+def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[int]:
+    parts = (parts_of(kind, each) for kind, those in ((WORD, words.words), (DIGITS, words.digits)) for each in those)
+    return hashed({token for of_each in parts for token in of_each}.union(facets_of(facets)))
 
 
-def pairs(kind: str, word: str) -> set[str]:
-    return {f"{kind}{word[at : at + 2]}" for at in range(len(word) - 1)}
+def parts_of(kind: str, text: str) -> set[str]:
+    """The tokens of a word or a number, or of what is searched in it."""
+    size = OF_EACH[kind]
+    found = {text[at : at + size] for at in range(len(text) - size + 1)}
+    return {f"{kind}{part}" for part in found - OF_FORMS}
+
+
+def hashed(tokens: Iterable[str]) -> list[int]:
+    """As they are stored, in 32 bits with a sign: a third of the text's size. What is found is compared afterwards."""
+    return sorted({crc32(token.encode()) - 2**31 for token in tokens})
 
 
 def facets_of(values: Mapping[str, Any]) -> Iterator[str]:

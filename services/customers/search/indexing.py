@@ -22,7 +22,7 @@ WRITE = text(
     """
     INSERT INTO customer_search AS old (customer_id, agency_id, words, digits, tokens)
     SELECT customer_id, agency_id, words, digits, tokens FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS r(customer_id uuid, agency_id uuid, words text, digits text, tokens text[])
+        AS r(customer_id uuid, agency_id uuid, words text, digits text, tokens integer[])
     ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words, digits = excluded.digits, tokens = excluded.tokens
         WHERE (old.words, old.digits, old.tokens) IS DISTINCT FROM (excluded.words, excluded.digits, excluded.tokens)
     """

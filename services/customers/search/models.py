@@ -21,7 +21,7 @@ class CustomerSearch(Base):
     agency_id: Mapped[UUID]
     words: Mapped[str]
     digits: Mapped[str]
-    tokens: Mapped[list[str]]
+    tokens: Mapped[list[int]]
 
 
 class SavedView(Base):

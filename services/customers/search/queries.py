@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Numeric,
     Row,
     Select,
@@ -44,11 +45,10 @@ from services.directory.scopes import overseen, people_below, visible
 from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
+INTEGERS = ARRAY(Integer)
 LOOKED_AT, LOOKED_AT_FOR_PEOPLE = 4_000, 16_000
 """Customers of the first step, some 10 and 40 ms; more where only some people's are meant, who are a part of the list."""
 MOST_COUNTED = 10_000
-NONE = ["-"]
-"""No customer has this token."""
 FACETS = {"source": "source", "industry": "industry", "category": "category", "criterion": "criterion", "division": "at"}
 """Which part of the filter is which token."""
 
@@ -151,7 +151,7 @@ class Question:
             stands = or_(stands, and_(is_own, CustomerSearch.digits.contains(searched.digits)))
         return select(CustomerSearch.customer_id).where(CustomerSearch.customer_id == TABLE.c.id, stands).exists()
 
-    def tokens(self) -> list[str]:
+    def tokens(self) -> set[str]:
         """Which every customer has that is asked for."""
         wanted = self.wanted
         values: dict[str, Any] = {token: getattr(wanted, name) for name, token in FACETS.items()}
@@ -160,17 +160,17 @@ class Question:
             key, sign, value = read(condition)
             if sign == "=":
                 values[f"custom.{key}"] = value
-        return sorted(domain.facets_of(values))
+        return set(domain.facets_of(values))
 
     def by_tokens(self, owners: Sequence[UUID] | None = None) -> Select[Any] | None:
         """The ids of those that an index finds, of these owners; None when there is nothing by which it could."""
-        tokens = self.tokens()
-        if not tokens and not self.searched:
+        facets, (word, digits) = self.tokens(), (self.searched.word, self.searched.digits) if self.searched else ("", None)
+        of_words = domain.hashed(facets | domain.parts_of(domain.WORD, word))
+        if not of_words:
             return None
-        word, digits = (self.searched.word, self.searched.digits) if self.searched else ("", None)
-        sets = (tokens, domain.pairs(domain.WORD, word), domain.pairs(domain.DIGITS, digits) if digits else NONE)
-        arrays = [literal(sorted(each), ARRAY(Text)) for each in sets]
-        return select(func.find_searched(*arrays, literal(owners, ARRAY(Uuid))).label("id"))
+        of_digits = domain.hashed(facets | domain.parts_of(domain.DIGITS, digits)) if digits else None
+        given = (literal(of_words, INTEGERS), literal(of_digits, INTEGERS), literal(owners, ARRAY(Uuid)))
+        return select(func.find_searched(*given).label("id"))
 
 
 def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
