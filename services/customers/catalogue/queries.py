@@ -31,7 +31,8 @@ def is_active(session: Session, kind: str, code: str) -> bool:
 
 
 def active_fields(session: Session) -> dict[str, Field]:
-    return {key: Field(key, kind, tuple(options), is_required) for key, kind, options, is_required in session.execute(IN_USE)}
+    rows = session.execute(IN_USE)
+    return {key: Field(key, kind, tuple(options), is_required) for key, kind, options, is_required in rows}  # type: ignore[arg-type]
 
 
 def lock_entry(session: Session, kind: str, code: str) -> DictionaryEntry | None:

@@ -116,9 +116,17 @@ class OnFile(NamedTuple):
 
     def as_known(self) -> Known:
         row = self.customer
-        place = {"province": row.province, "city": row.city, "agency_id": row.agency_id, "owner_id": row.owner_id}
         return Known(
-            id=row.id, name=row.name, names=self.subject.names, agency_name=None, owner_name=None, pool_kind=None, **place
+            id=row.id,
+            name=row.name,
+            names=self.subject.names,
+            province=row.province,
+            city=row.city,
+            agency_id=row.agency_id,
+            agency_name=None,
+            owner_id=row.owner_id,
+            owner_name=None,
+            pool_kind=None,
         )
 
 
