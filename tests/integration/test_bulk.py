@@ -134,7 +134,7 @@ def test_of_a_company_that_comes_twice_in_a_batch_the_first_is_entered(office: O
     ],
 )
 def test_those_that_come_near_in_one_batch_are_entered_and_kept_for_review(office: Office, first: str, second: str) -> None:
-    own = brand(3)
+    own = brand()
 
     one, other = office.enter({"name": first.format(own), "city": "扬州"}, {"name": second.format(own), "city": "扬州"})
 

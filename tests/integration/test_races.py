@@ -285,7 +285,7 @@ def test_two_who_give_one_another_all_they_have_do_not_stop_one_another(stack: S
 
 # --- the follow-up against the take-back
 
-MEMBERS = 200
+MEMBERS = 120
 REPS = 4
 
 

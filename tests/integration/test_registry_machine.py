@@ -41,7 +41,7 @@ WAITS = 72
 """Hours for which a handoff waits."""
 NAMES = 6
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-EXAMPLES, STEPS = (2_000, 60) if NIGHTLY else (25, 40)
+EXAMPLES, STEPS = (2_000, 60) if NIGHTLY else (16, 40)
 EXAMPLES_OVER_HTTP, STEPS_OVER_HTTP = (100, 40) if NIGHTLY else (6, 25)
 WHO = ("first rep", "second rep", "rival rep", "admin", "rival admin", "root")
 REPS = ("first rep", "second rep", "rival rep")
