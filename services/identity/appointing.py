@@ -10,7 +10,7 @@ from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import ROLES, Ability, abilities_of
 from services.contracts.reach import Grants, Place
 from services.identity import domain, granting, queries
-from services.identity.access import check_roles, department_of, found, grants_of_roles, ids_of
+from services.identity.access import check_roles, department_of, grants_of_roles, ids_of
 from services.identity.inactivity import check_administrator_remains
 from services.identity.models import Department, Person
 from services.identity.people import add_person
@@ -25,7 +25,7 @@ def add(work: Work, call: Call, department: Department, command: contract.AddUse
     queries.lock_roles(session, keys)
     abilities = abilities_in(session, keys, department.agency_id)
     check_roles(session, call, keys, Place(department.agency_id, None, ids_of(department.path)))
-    check_ceilings(session, keys, department)
+    check_ceilings(session, keys, department.id)
     managed = list(dict.fromkeys(command.managed_department_ids))
     check_managed(session, department.agency_id, abilities, managed)
     if command.supervisor_id:
@@ -51,20 +51,22 @@ def lock_roles(work: Work, command: contract.UpdateUser) -> None:
 def change(work: Work, call: Call, person: Person, command: contract.UpdateUser, inactive_days: int) -> None:
     """Raises besides OwnAccount, LastAdministrator; the person and the roles that are given to him are locked."""
     before = what_counts(person)
+    department_id = person.department_id
     if command.department_id:
-        person.department_id = department_of(work, call, command.department_id, person.agency_id).id
+        department_id = department_of(work, call, command.department_id, person.agency_id).id
+    roles, abilities = person.roles, person.abilities
     if command.roles:
-        change_roles(work, call, person, keys_of(command.roles), inactive_days)
+        roles, abilities = new_roles(work, call, person, keys_of(command.roles), inactive_days)
     if command.department_id or command.roles:
-        department = found(queries.find_department(work.session, person.department_id))
-        check_ceilings(work.session, person.roles, department)
-    managed = person.managed_department_ids if "oversees" in person.abilities else []
+        check_ceilings(work.session, roles, department_id)
+    managed = person.managed_department_ids if "oversees" in abilities else []
     if command.managed_department_ids is not None:
         managed = list(dict.fromkeys(command.managed_department_ids))
-    check_managed(work.session, person.agency_id, person.abilities, managed)
-    person.managed_department_ids = managed
+    check_managed(work.session, person.agency_id, abilities, managed)
     if "supervisor_id" in command.model_fields_set:
         put_supervisor(work.session, person, command.supervisor_id)
+    person.department_id, person.managed_department_ids = department_id, managed
+    person.roles, person.abilities = roles, abilities
     if what_counts(person) != before:
         domain.check_not_oneself(call.user_id, person.id)
 
@@ -73,12 +75,12 @@ def what_counts(person: Person) -> tuple[object, ...]:
     return (person.department_id, person.roles, person.managed_department_ids, person.supervisor_id)
 
 
-def change_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_days: int) -> None:
+def new_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_days: int) -> tuple[list[str], list[str]]:
     abilities = abilities_in(work.session, keys, person.agency_id)
     check_roles(work.session, call, keys, Place(person.agency_id, person.id))
     if domain.ADMINISTRATOR not in keys:
         check_administrator_remains(work, person, inactive_days)
-    person.roles, person.abilities = keys, list(abilities)
+    return keys, list(abilities)
 
 
 def put_supervisor(session: DatabaseSession, person: Person, supervisor_id: UUID | None) -> None:
@@ -119,9 +121,9 @@ def check_managed(session: DatabaseSession, agency_id: UUID, abilities: Collecti
     domain.check_managed_departments(abilities, departments, of_the_agency=known)
 
 
-def check_ceilings(session: DatabaseSession, keys: Collection[str], department: Department) -> None:
+def check_ceilings(session: DatabaseSession, keys: Collection[str], department_id: UUID) -> None:
     """Raises AboveCeiling when these roles are more than somebody of this department may have."""
-    granting.check_ceilings(grants_of_roles(session, keys), ceilings_of(session, {department.id}))
+    granting.check_ceilings(grants_of_roles(session, keys), ceilings_of(session, {department_id}))
 
 
 def check_ceilings_of_all(session: DatabaseSession, grants: Grants, people: Iterable[Person]) -> None:

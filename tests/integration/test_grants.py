@@ -246,7 +246,7 @@ def test_an_explanation_says_what_a_request_answers(team: Team, rivals: Team) ->
 def test_the_chain_names_role_path_grant_and_fields(team: Team, rivals: Team) -> None:
     customer = team.rep.entered()
     thing, neighbour = f"customer:{customer}", team.headquarters.person("rep", team.other_department_id)
-    by_role = explain(team.supervisor, "customer:read", thing)
+    by_role = explain(team.headquarters.person("supervisor", team.department_id), "customer:read", thing)
     assert by_role["is_allowed"]
     assert codes(by_role) == {
         "account_active": True, "role_grants": True, "owner": False, "department_path": True, "field_policy": True,
