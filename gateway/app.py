@@ -17,6 +17,7 @@ from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
 from gateway.routes import (
+    access,
     activities,
     catalogue,
     collision_rules,
@@ -24,10 +25,12 @@ from gateway.routes import (
     customers,
     disputes,
     fields,
+    grants,
     identity,
     members,
     pools,
     reviews,
+    roles,
     rules,
     search,
     team,
@@ -83,6 +86,9 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         contacts,
         catalogue,
         reviews,
+        roles,
+        grants,
+        access,
         disputes,
         pools,
         team,

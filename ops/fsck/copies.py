@@ -85,8 +85,8 @@ PLACES = {
     "agency": ("name is_headquarters version", "name, is_headquarters, version"),
     "department": ("agency_id name ancestors version", "agency_id, name, string_to_array(path, '.')::uuid[], version"),
     "person": (
-        "agency_id department_id managed_department_ids display_name roles status version",
-        "agency_id, department_id, managed_department_ids, display_name, roles, status, version",
+        "agency_id department_id managed_department_ids supervisor_id display_name roles abilities status version",
+        "agency_id, department_id, managed_department_ids, supervisor_id, display_name, roles, abilities, status, version",
     ),
 }
 

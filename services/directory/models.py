@@ -42,6 +42,7 @@ class Person(Base):
         CheckConstraint("version > 0", name="person_version_check"),
         Index("person_department", "department_id", "id"),
         Index("person_agency", "agency_id", "id"),
+        Index("person_supervisor", "supervisor_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -49,6 +50,8 @@ class Person(Base):
     department_id: Mapped[UUID]
     managed_department_ids: Mapped[list[UUID]]
     display_name: Mapped[str]
+    supervisor_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
+    abilities: Mapped[list[str]]
     status: Mapped[str]
     version: Mapped[int]

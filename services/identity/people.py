@@ -4,6 +4,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.contracts import identity as contract
+from services.contracts.permissions import Ability
 from services.identity import domain
 from services.identity.models import Agency, Department, Person
 from services.plumbing.ids import new_id
@@ -49,8 +50,10 @@ def add_person(
     *,
     login: str,
     display_name: str,
-    role: str,
+    roles: list[str],
+    abilities: list[Ability],
     managed_department_ids: list[UUID] | None = None,
+    supervisor_id: UUID | None = None,
     password_hash: str | None = None,
 ) -> Person:
     person = Person(
@@ -60,7 +63,9 @@ def add_person(
         agency_id=department.agency_id,
         department_id=department.id,
         managed_department_ids=managed_department_ids or [],
-        roles=[role],
+        supervisor_id=supervisor_id,
+        roles=roles,
+        abilities=list(abilities),
         status="active",
         password_hash=password_hash,
         version=1,
@@ -92,7 +97,9 @@ def state_of(person: Person) -> dict[str, Any]:
         "agency_id": person.agency_id,
         "department_id": person.department_id,
         "managed_department_ids": person.managed_department_ids,
+        "supervisor_id": person.supervisor_id,
         "roles": person.roles,
+        "abilities": person.abilities,
         "status": person.status,
     }
 
@@ -120,6 +127,7 @@ def user_view(person: Person) -> contract.UserView:
         agency_id=person.agency_id,
         department_id=person.department_id,
         managed_department_ids=person.managed_department_ids,
+        supervisor_id=person.supervisor_id,
         roles=person.roles,
         status=person.status,
         has_password=person.password_hash is not None,

@@ -1,5 +1,6 @@
 """SQL of identity."""
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,10 @@ from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, any_, b
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as DatabaseSession
 
-from services.identity.models import Agency, Department, LoginFailures, OneTimeCode, Person, Session, UsedCaptcha
+from services.contracts.grants import ListGrants
+from services.contracts.identity import ListUsers
+from services.identity import rights
+from services.identity.models import Agency, Department, LoginFailures, OneTimeCode, Person, Role, RowGrant, Session, UsedCaptcha
 
 active_since = func.greatest(Person.created_at, Person.last_login_at, Person.restored_at)
 PRUNED_AT_ONCE = 10  # more than one comes in at a time, so that it cannot pile up
@@ -24,6 +28,13 @@ def find_agency(session: DatabaseSession, agency_id: UUID) -> Agency | None:
 
 def find_department(session: DatabaseSession, department_id: UUID) -> Department | None:
     return session.get(Department, department_id)
+
+
+def list_above(session: DatabaseSession, department_ids: Collection[UUID]) -> list[Department]:
+    """These departments and all above them."""
+    paths = session.scalars(select(Department.path).where(Department.id.in_(department_ids)))
+    above = {UUID(part) for path in paths for part in path.split(".")}
+    return list(session.scalars(select(Department).where(Department.id.in_(above))))
 
 
 def departments_of(session: DatabaseSession, agency_id: UUID, department_ids: list[UUID]) -> set[UUID]:
@@ -57,7 +68,8 @@ def find_person(session: DatabaseSession, person_id: UUID) -> Person | None:
 
 
 def lock_person(session: DatabaseSession, person_id: UUID) -> Person | None:
-    return session.scalars(select(Person).where(Person.id == person_id).with_for_update()).one_or_none()
+    """Who only refers to him, as his subordinates do, does not wait."""
+    return session.scalars(select(Person).where(Person.id == person_id).with_for_update(key_share=True)).one_or_none()
 
 
 def list_agencies(session: DatabaseSession, visible: ColumnElement[bool], after: UUID | None, limit: int) -> list[Agency]:
@@ -77,17 +89,110 @@ def list_departments(
 def list_people(
     session: DatabaseSession,
     visible: ColumnElement[bool],
-    status: str | None,
-    department_id: UUID | None,
+    wanted: ListUsers,
     after: UUID | None,
-    limit: int,
 ) -> list[Person]:
-    query = select(Person).where(visible).order_by(Person.id).limit(limit)
-    if status:
-        query = query.where(Person.status == status)
-    if department_id:
-        query = query.where(Person.department_id == department_id)
+    """One more than is wanted."""
+    query = select(Person).where(visible).order_by(Person.id).limit(wanted.limit + 1)
+    if wanted.status:
+        query = query.where(Person.status == wanted.status)
+    if wanted.department_id:
+        query = query.where(Person.department_id == wanted.department_id)
+    if wanted.role:
+        query = query.where(Person.roles.contains([str(wanted.role)]))
+    if wanted.supervisor_id:
+        query = query.where(Person.supervisor_id == wanted.supervisor_id)
     return list(session.scalars(query.where(Person.id > after) if after else query))
+
+
+LOCK_SUPERVISORS = text("SELECT pg_advisory_xact_lock(hashtextextended('supervisors ' || :agency_id, 0))")
+
+
+def lock_supervisors(session: DatabaseSession, agency_id: UUID) -> None:
+    """Of two who put each other above themselves the second one sees what the first has done."""
+    session.execute(LOCK_SUPERVISORS, {"agency_id": str(agency_id)})
+
+
+def supervisors_of(session: DatabaseSession, person_id: UUID) -> set[UUID]:
+    """All who are above somebody."""
+    return set(session.scalars(select(func.supervisors_of(person_id))))
+
+
+# --- roles
+
+LOCK_ROLE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('role ' || :key, 0))")
+LOCK_ROLE_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('role ' || :key, 0))")
+
+
+def lock_roles(session: DatabaseSession, keys: Iterable[str]) -> None:
+    """Before somebody is given them: who changes one at the same time waits until it can be seen who has it."""
+    for key in sorted(keys):
+        session.execute(LOCK_ROLE, {"key": key})
+
+
+def lock_role_alone(session: DatabaseSession, key: str) -> None:
+    """Before it is changed for all who have it."""
+    session.execute(LOCK_ROLE_ALONE, {"key": key})
+
+
+def find_role(session: DatabaseSession, role_id: UUID) -> Role | None:
+    return session.get(Role, role_id, populate_existing=True)
+
+
+def roles_by_key(session: DatabaseSession, keys: Iterable[str]) -> dict[str, Role]:
+    """Those that are not built in."""
+    query = select(Role).where(Role.key.in_(keys)).execution_options(populate_existing=True)
+    return {role.key: role for role in session.scalars(query)}
+
+
+def list_roles(
+    session: DatabaseSession, visible: ColumnElement[bool], archived: bool, after: UUID | None, limit: int
+) -> list[Role]:
+    query = select(Role).where(visible, Role.archived_at.is_not(None) if archived else Role.archived_at.is_(None))
+    query = query.order_by(Role.id).limit(limit)
+    return list(session.scalars(query.where(Role.id > after) if after else query))
+
+
+def lock_holders(session: DatabaseSession, key: str) -> list[Person]:
+    query = select(Person).where(Person.roles.contains([key])).order_by(Person.id)
+    return list(session.scalars(query.with_for_update(key_share=True).execution_options(populate_existing=True)))
+
+
+def has_holders(session: DatabaseSession, key: str) -> bool:
+    return session.scalar(select(Person.id).where(Person.roles.contains([key])).limit(1)) is not None
+
+
+def find_facts(session: DatabaseSession, person_id: UUID) -> Row[Any] | None:
+    """What a person's rights are made of, and what a passport says of him."""
+    return next(iter(list_facts(session, [person_id])), None)
+
+
+def list_facts(session: DatabaseSession, person_ids: Collection[UUID]) -> Sequence[Row[Any]]:
+    columns = (Person.__table__.c[name] for name in (*OF_PASSPORTS, "status"))
+    query: Select[Any] = select(*columns, *rights.COLUMNS).where(Person.id.in_(person_ids))
+    return session.execute(query).all()
+
+
+# --- row grants
+
+
+def lock_grant(session: DatabaseSession, person_id: UUID, grant_id: UUID) -> RowGrant | None:
+    query = select(RowGrant).where(RowGrant.id == grant_id, RowGrant.person_id == person_id)
+    return session.scalars(query.with_for_update()).one_or_none()
+
+
+def count_live_grants(session: DatabaseSession, person_id: UUID) -> int:
+    return session.scalar(select(func.count()).where(RowGrant.person_id == person_id, *rights.IS_LIVE)) or 0
+
+
+def list_grants(session: DatabaseSession, wanted: ListGrants, after: UUID | None) -> list[RowGrant]:
+    """One more than is wanted."""
+    query = select(RowGrant).where(RowGrant.person_id == wanted.user_id).order_by(RowGrant.id).limit(wanted.limit + 1)
+    query = query.where(*rights.IS_LIVE) if wanted.state == "live" else query
+    return list(session.scalars(query.where(RowGrant.id > after) if after else query))
+
+
+# --- who has been away
 
 
 def list_inactive(session: DatabaseSession, limit: datetime, most: int) -> list[tuple[UUID, int]]:
@@ -130,14 +235,15 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
     )
 
 
-OF_PASSPORTS = ("agency_id", "department_id", "managed_department_ids", "roles", "display_name")
+OF_PASSPORTS = ("agency_id", "department_id", "managed_department_ids", "display_name")
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
+        *rights.COLUMNS,
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
-    .join_from(Session.__table__, Person.__table__)
+    .join_from(Session.__table__, Person.__table__, Session.__table__.c.person_id == Person.__table__.c.id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )
 

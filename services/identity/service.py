@@ -5,12 +5,16 @@ import hmac
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
+from services.contracts.permissions import abilities_of_built_in
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
+from services.identity.explaining import Explaining
 from services.identity.passwords import hash_password
 from services.identity.people import add_agency, add_department, add_person, user_view
 from services.identity.places import Places
 from services.identity.profile import Profile
+from services.identity.roles import Roles
+from services.identity.row_grants import RowGrants
 from services.identity.sessions import Sessions
 from services.identity.users import Users
 from services.plumbing.call import Call
@@ -18,7 +22,7 @@ from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Places, Users, Accounts):
+class IdentityService(Sessions, Profile, Places, Users, Accounts, Roles, RowGrants, Explaining):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,
@@ -26,6 +30,7 @@ class IdentityService(Sessions, Profile, Places, Users, Accounts):
         "department_name_key": NameTaken,
         "person_login_key": LoginTaken,
         "person_login_check": InvalidRequest,
+        "role_name": NameTaken,
     }
 
     @serves(contract.SETUP_STATE)
@@ -50,7 +55,8 @@ class IdentityService(Sessions, Profile, Places, Users, Accounts):
                 department,
                 login=command.login,
                 display_name=command.display_name,
-                role=domain.ADMINISTRATOR,
+                roles=[domain.ADMINISTRATOR],
+                abilities=abilities_of_built_in([domain.ADMINISTRATOR]),
                 password_hash=password_hash,
             )
             work.audit(person.id, agency_id=agency.id, new=user_view(person))

@@ -2,15 +2,18 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import AccountLocked, CaptchaRequired, NotAuthenticated, ServiceUnavailable, WrongCredentials
+from services.contracts.permissions import BEFORE_OWN_PASSWORD
 from services.identity import domain, queries
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
 from services.identity.models import Person, Session
 from services.identity.passwords import matches
+from services.identity.rights import rights_of
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.ids import new_id
@@ -54,18 +57,7 @@ class Sessions(Service):
         if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
                 queries.touch_session(session, opened.id, opened.now)
-        caller = Caller(
-            subject=str(opened.person_id),
-            agency_id=opened.agency_id,
-            department_id=opened.department_id,
-            managed_department_ids=tuple(opened.managed_department_ids),
-            session_id=opened.id,
-            roles=tuple(opened.roles),
-            grants=domain.grants_of(opened.roles, by_code=opened.by_code),
-            display_name=opened.display_name,
-            password_change_required=opened.by_code,
-        )
-        return contract.Passport(token=self.plumbing.signer.sign(caller))
+        return contract.Passport(token=self.plumbing.signer.sign(caller_of(opened)))
 
     @serves(contract.END_SESSION)
     def end_session(self, command: contract.EndSession, call: Call) -> Nothing:
@@ -74,6 +66,21 @@ class Sessions(Service):
             queries.end_sessions(work.session, work.now, Session.id == session_id, Session.person_id == call.user_id)
             work.audit(call.user_id, new={"ended_session_id": str(session_id)})
             return work.answer(Nothing())
+
+
+def caller_of(opened: Any) -> Caller:
+    """Whom a session's passport speaks for, and what he may now."""
+    return Caller(
+        subject=str(opened.person_id),
+        agency_id=opened.agency_id,
+        department_id=opened.department_id,
+        managed_department_ids=tuple(opened.managed_department_ids),
+        session_id=opened.id,
+        roles=tuple(opened.roles),
+        grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),
+        display_name=opened.display_name,
+        password_change_required=opened.by_code,
+    )
 
 
 def verify(command: contract.OpenSession, call: Call) -> tuple[Person, bool]:

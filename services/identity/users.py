@@ -1,28 +1,18 @@
 """Users: asked for, added, shown, changed."""
 
+from collections.abc import Collection
+
 from services.contracts import identity as contract
 from services.contracts.base import Command, Page
 from services.contracts.errors import InvalidRequest, VersionConflict
-from services.identity import domain, queries
-from services.identity.access import (
-    check_grant,
-    check_managed_departments,
-    check_scope,
-    department_of,
-    found,
-    found_department,
-    found_person,
-    lock_administered,
-    within_agency,
-)
-from services.identity.inactivity import check_administrator_remains
+from services.identity import appointing, queries
+from services.identity.access import check_scope, found, found_department, found_person, lock_administered, within_agency
 from services.identity.models import Person
-from services.identity.people import add_person, state_of, tell_change, user_view
+from services.identity.people import state_of, tell_change, user_view
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
-from services.plumbing.work import Work
 
 
 class Users(Service):
@@ -36,17 +26,7 @@ class Users(Service):
         with call.transaction() as work:
             department = found_department(work.session, command.department_id)
             check_scope(call, department.agency_id)
-            check_grant(call, found(queries.find_agency(work.session, department.agency_id)), command.role)
-            managed = list(dict.fromkeys(command.managed_department_ids))
-            check_managed_departments(work, department.agency_id, command.role, managed)
-            person = add_person(
-                work,
-                department,
-                login=command.login,
-                display_name=command.display_name or command.login,
-                role=command.role,
-                managed_department_ids=managed,
-            )
+            person = appointing.add(work, call, department, command)
             work.audit(person.id, agency_id=person.agency_id, new=user_view(person))
             return work.answer(user_view(person))
 
@@ -54,7 +34,7 @@ class Users(Service):
     def list_users(self, query: contract.ListUsers, call: Call) -> Page[contract.UserView]:
         visible, after = within_agency(call, Person.agency_id), paging.decode_id(query.cursor)
         with call.reading() as session:
-            rows = queries.list_people(session, visible, query.status, query.department_id, after, query.limit + 1)
+            rows = queries.list_people(session, visible, query, after)
         return paging.page(Page[contract.UserView], [user_view(row) for row in rows], query.limit)
 
     @serves(contract.SHOW_USER)
@@ -74,37 +54,23 @@ class Users(Service):
     def update_user(self, command: contract.UpdateUser, call: Call) -> contract.UserView:
         refuse_empty(command)
         with call.transaction() as work:
+            appointing.lock_roles(work, command)
             person = lock_administered(work, call, command.user_id)
             if person.version != command.expected_version:
                 raise VersionConflict(version=person.version)
             old = user_view(person)
             if command.display_name:
                 person.display_name = command.display_name
-            if command.department_id:
-                person.department_id = department_of(work, call, command.department_id, person.agency_id).id
-            self.change_role(work, call, person, command)
+            appointing.change(work, call, person, command, self.plumbing.settings.inactive_days)
             if user_view(person) != old:
                 tell_change(work, person, "updated")
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
             return work.answer(user_view(person))
 
-    def change_role(self, work: Work, call: Call, person: Person, command: contract.UpdateUser) -> None:
-        """The role, and what goes with it: who stops being a manager oversees nothing, unless he says otherwise."""
-        roles: list[str] = [command.role] if command.role else person.roles
-        if roles != person.roles:
-            check_grant(call, found(queries.find_agency(work.session, person.agency_id)), roles[0])
-            if domain.ADMINISTRATOR not in roles:
-                check_administrator_remains(work, person, self.plumbing.settings.inactive_days)
-        managed = person.managed_department_ids if domain.MANAGER in roles else []
-        if command.managed_department_ids is not None:
-            managed = list(dict.fromkeys(command.managed_department_ids))
-        for role in roles:
-            check_managed_departments(work, person.agency_id, role, managed)
-        person.roles, person.managed_department_ids = roles, managed
 
-
-def refuse_empty(command: Command) -> None:
-    """Raises InvalidRequest: of a user everything has a value, and null would be neither a change nor none."""
-    empty = [name for name in sorted(command.model_fields_set) if getattr(command, name) is None]
+def refuse_empty(command: Command, may_be_null: Collection[str] = ("supervisor_id",)) -> None:
+    """Raises InvalidRequest: what else has always a value, and null would be neither a change nor none."""
+    given = command.model_fields_set.difference(may_be_null)
+    empty = [name for name in sorted(given) if getattr(command, name) is None]
     if empty:
         raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])

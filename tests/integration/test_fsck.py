@@ -82,6 +82,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, admin.act(opened, "open"))
     expect(200, colleague.act(opened, "claim"))
 
+    ids |= rights(team)
     ids |= reviews(stack, team)
     ids |= dispute(team)
     ids |= pools(team)
@@ -106,6 +107,18 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
     return ids
+
+
+def rights(team: Team) -> dict[str, Any]:
+    """A role that somebody has, a supervisor with one below him, a grant that is withdrawn."""
+    grants = [{"permission": "customer:claim", "scope": "own"}, {"permission": "customer:read", "scope": "subordinates"}]
+    role = team.admin.post("/v1/roles", {"name": "内勤", "grants": grants})["id"]
+    user = {"login": f"clerk{digits()}", "department_id": team.department_id, "roles": [role]}
+    clerk = team.admin.post("/v1/users", user)["id"]
+    below = team.admin.post("/v1/users", user | {"login": f"below{digits()}", "supervisor_id": clerk})["id"]
+    given = team.admin.post(f"/v1/users/{clerk}/grants", {"permission": "day:read", "person_id": below})["id"]
+    expect(204, team.admin.request("DELETE", f"/v1/users/{clerk}/grants/{given}"))
+    return {"role": role, "clerk": clerk, "below": below, "grant": given}
 
 
 def pools(team: Team) -> dict[str, Any]:
@@ -360,6 +373,29 @@ CASES = [
         kind="wrong",
         of="person {rep}",
         by=IN_DIRECTORIES | {"as told"},
+    ),
+    case(
+        "identity",
+        "UPDATE person SET supervisor_id = '{below}' WHERE id = '{clerk}'",
+        kind="wrong",
+        of="person {clerk}",
+        by=IN_DIRECTORIES | {"as told", "supervisors"},
+        times=6,
+    ),
+    case(
+        "identity",
+        "UPDATE role SET grants = '[]' WHERE id = '{role}'",
+        kind="wrong",
+        of="person {clerk}",
+        by={"as told", "abilities"},
+        times=3,
+    ),
+    case(
+        "identity",
+        "UPDATE row_grant SET until = clock() WHERE id = '{grant}'",
+        kind="wrong",
+        of="row grant {grant}",
+        by={"as told"},
     ),
     # customers
     case(

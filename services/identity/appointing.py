@@ -1,0 +1,140 @@
+"""What a user is made: his roles, the departments that he sits in and oversees, his supervisor. Never by himself."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+from sqlalchemy.orm import Session as DatabaseSession
+
+from services.contracts import identity as contract
+from services.contracts.errors import InvalidRequest
+from services.contracts.permissions import ROLES, Ability, abilities_of
+from services.contracts.reach import Grants, Place
+from services.identity import domain, granting, queries
+from services.identity.access import check_roles, department_of, grants_of_roles, ids_of, place_of
+from services.identity.inactivity import check_administrator_remains
+from services.identity.models import Department, Person
+from services.identity.people import add_person
+from services.identity.rights import rights_of, scopes_of_role
+from services.plumbing.call import Call
+from services.plumbing.work import Work
+
+
+def add(work: Work, call: Call, department: Department, command: contract.AddUser) -> Person:
+    """Raises InvalidRequest, AboveYourRights, AboveCeiling, ManagedDepartmentsMissing, SupervisorUnfit."""
+    session, keys = work.session, keys_of(command.roles)
+    queries.lock_roles(session, keys)
+    abilities = abilities_in(session, keys, department.agency_id)
+    check_roles(session, call, keys, Place(department.agency_id, None, ids_of(department.path)))
+    check_ceilings(session, keys, department.id)
+    managed = list(dict.fromkeys(command.managed_department_ids))
+    check_managed(session, department.agency_id, abilities, managed)
+    if command.supervisor_id:
+        check_supervisor(session, call, Place(department.agency_id), command.supervisor_id)
+    return add_person(
+        work,
+        department,
+        login=command.login,
+        display_name=command.display_name or command.login,
+        roles=keys,
+        abilities=abilities,
+        managed_department_ids=managed,
+        supervisor_id=command.supervisor_id,
+    )
+
+
+def lock_roles(work: Work, command: contract.UpdateUser) -> None:
+    """Before the user himself: who changes a role locks its holders after it."""
+    if command.roles:
+        queries.lock_roles(work.session, keys_of(command.roles))
+
+
+def change(work: Work, call: Call, person: Person, command: contract.UpdateUser, inactive_days: int) -> None:
+    """Raises besides OwnAccount, LastAdministrator; the person and the roles that are given to him are locked."""
+    before, stood = what_counts(person), place_of(work.session, person)
+    department_id = person.department_id
+    if command.department_id:
+        department_id = department_of(work, call, command.department_id, person.agency_id).id
+    roles, abilities = person.roles, person.abilities
+    if command.roles:
+        roles, abilities = new_roles(work, call, person, keys_of(command.roles), inactive_days)
+    if command.department_id or command.roles:
+        check_ceilings(work.session, roles, department_id)
+    managed = person.managed_department_ids if "oversees" in abilities else []
+    if command.managed_department_ids is not None:
+        managed = list(dict.fromkeys(command.managed_department_ids))
+    check_managed(work.session, person.agency_id, abilities, managed)
+    if "supervisor_id" in command.model_fields_set:
+        put_supervisor(work.session, call, person, command.supervisor_id)
+    person.department_id, person.managed_department_ids = department_id, managed
+    person.roles, person.abilities = roles, abilities
+    if what_counts(person) != before:
+        domain.check_not_oneself(call.user_id, person.id)
+        work.session.flush()
+        granting.check_sight(call.caller, call.caller.grants, stood, place_of(work.session, person))
+
+
+def what_counts(person: Person) -> tuple[object, ...]:
+    return (person.department_id, person.roles, person.managed_department_ids, person.supervisor_id)
+
+
+def new_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_days: int) -> tuple[list[str], list[str]]:
+    abilities = abilities_in(work.session, keys, person.agency_id)
+    check_roles(work.session, call, keys, Place(person.agency_id, person.id))
+    if domain.ADMINISTRATOR not in keys:
+        check_administrator_remains(work, person, inactive_days)
+    return keys, list(abilities)
+
+
+def put_supervisor(session: DatabaseSession, call: Call, person: Person, supervisor_id: UUID | None) -> None:
+    """Raises SupervisorUnfit; one at a time in an agency, so that no circle comes about."""
+    if supervisor_id:
+        queries.lock_supervisors(session, person.agency_id)
+        check_supervisor(session, call, Place(person.agency_id, person.id), supervisor_id)
+    person.supervisor_id = supervisor_id
+
+
+def check_supervisor(session: DatabaseSession, call: Call, of: Place, supervisor_id: UUID) -> None:
+    """Raises SupervisorUnfit, AboveYourRights. Over somebody new there cannot be one who is below him."""
+    supervisor = queries.find_person(session, supervisor_id)
+    is_ours = supervisor is not None and supervisor.agency_id == of.agency_id
+    above = {supervisor_id, *queries.supervisors_of(session, supervisor_id)}
+    domain.check_supervisor(of_the_agency=is_ours, is_below=of.person_id in above)
+    granting.check_leaders(call.caller, call.caller.grants, map(rights_of, queries.list_facts(session, above)), of)
+
+
+def keys_of(roles: Iterable[contract.RoleKey]) -> list[str]:
+    return list(dict.fromkeys(map(str, roles)))
+
+
+def abilities_in(session: DatabaseSession, keys: list[str], agency_id: UUID) -> list[Ability]:
+    """What these roles make of somebody. Raises InvalidRequest for one that is not to be had in the agency."""
+    custom = queries.roles_by_key(session, [key for key in keys if key not in ROLES])
+    usable = {key: role.grants for key, role in custom.items() if role.archived_at is None}
+    usable = {key: grants for key, grants in usable.items() if custom[key].is_common or custom[key].agency_id == agency_id}
+    wrong = [at for at, key in enumerate(keys) if key not in ROLES and key not in usable]
+    if wrong:
+        told = "is no role that can be given in this agency"
+        raise InvalidRequest(errors=[{"in": "body", "pointer": f"/roles/{at}", "detail": told} for at in wrong])
+    return abilities_of(scopes_of_role(key, usable) for key in keys)
+
+
+def check_managed(session: DatabaseSession, agency_id: UUID, abilities: Collection[str], departments: list[UUID]) -> None:
+    """Raises ManagedDepartmentsMissing."""
+    known = queries.departments_of(session, agency_id, departments) if departments else set()
+    domain.check_managed_departments(abilities, departments, of_the_agency=known)
+
+
+def check_ceilings(session: DatabaseSession, keys: Collection[str], department_id: UUID) -> None:
+    """Raises AboveCeiling when these roles are more than somebody of this department may have."""
+    granting.check_ceilings(grants_of_roles(session, keys), ceilings_of(session, {department_id}))
+
+
+def check_ceilings_of_all(session: DatabaseSession, grants: Grants, people: Iterable[Person]) -> None:
+    """Raises AboveCeiling when this is more than one of these people may have."""
+    granting.check_ceilings(grants, ceilings_of(session, {person.department_id for person in people}))
+
+
+def ceilings_of(session: DatabaseSession, department_ids: Collection[UUID]) -> list[Grants]:
+    """Of these departments and those above them: what all roles of each ceiling give together."""
+    ceilings = (getattr(each, "ceiling", None) for each in queries.list_above(session, department_ids))
+    return [grants_of_roles(session, keys) for keys in ceilings if keys is not None]
