@@ -24,6 +24,7 @@ from gateway.routes import (
     customers,
     disputes,
     fields,
+    groups,
     identity,
     members,
     pools,
@@ -31,6 +32,7 @@ from gateway.routes import (
     rules,
     search,
     team,
+    tree,
 )
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
@@ -86,9 +88,11 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         disputes,
         pools,
         team,
+        tree,
         members,
         collision_rules,
         fields,
+        groups,
         activities,
         rules,
         identity,

@@ -7,9 +7,9 @@ INTRODUCTION = """\
 
 Made by `python -m ops.permissions` from `services/contracts/permissions.py`, which is what the services check.
 
-A permission counts on records within its scope. **own**: what one holds or did oneself, and the custom pools that one
-administers. **department**: of the people of one's department and those below it. **managed**: besides, of the departments that
-one's account oversees (管辖部门) and those below them. **agency**: of one's agency, its pools included. **all**: everywhere.
+A permission counts on records within its scope. **own**: what one holds or did oneself, and the custom pools and sales groups
+that one looks after. **department**: of the people of one's departments and those below them. **managed**: besides, of the
+departments that one's account oversees (管辖部门) and those below them. **agency**: of one's agency, its pools included. **all**: everywhere.
 Several roles together have the widest scope of each.
 """
 

@@ -10,7 +10,9 @@ from typing import Literal, get_args
 Permission = Literal[
     # people
     "agency:create",
+    "agency:freeze",
     "agency:read",
+    "agency:update",
     "attempt:read",
     "catalogue:configure",
     "catalogue:read",
@@ -27,13 +29,20 @@ Permission = Literal[
     "day:read",
     "deadline:read",
     "department:create",
+    "department:freeze",
+    "department:merge",
+    "department:move",
     "department:read",
+    "department:update",
     "dispute:answer",
     "dispute:decide",
     "dispute:open",
     "dispute:read",
     "field:configure",
     "field:reveal",
+    "group:create",
+    "group:manage",
+    "group:read",
     "handoff:answer",
     "handoff:create",
     "handoff:read",
@@ -84,8 +93,9 @@ Permission = Literal[
 class Scope(StrEnum):
     """On whose records a permission counts, from narrow to wide; each holds the one before it.
 
-    OWN: what one holds or did oneself, and the custom pools that one administers. DEPARTMENT: of the people of one's department
-    and those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those below them.
+    OWN: what one holds or did oneself, and the custom pools and sales groups that one looks after. DEPARTMENT: of the people of
+    one's departments and those below them. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those
+    below them.
     AGENCY: of one's agency, its pools included.
     """
 
@@ -105,6 +115,7 @@ OF_READERS: Grants = {
     "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
+    "group:read": Scope.AGENCY,
     "policy:read": Scope.AGENCY,
     "pool:read": Scope.AGENCY,
     "user:read": Scope.AGENCY,
@@ -118,6 +129,7 @@ OF_SELLERS: Grants = {
     "customer:update": Scope.OWN,
     "dispute:answer": Scope.OWN,
     "dispute:open": Scope.OWN,
+    "group:manage": Scope.OWN,
     "handoff:answer": Scope.OWN,
     "handoff:create": Scope.OWN,
     "note:create": Scope.OWN,
@@ -161,6 +173,12 @@ def administering(scope: Scope) -> Grants:
         **deciding(scope),
         "customer:assign": scope,
         "department:create": scope,
+        "department:freeze": scope,
+        "department:merge": scope,
+        "department:move": scope,
+        "department:update": scope,
+        "group:create": scope,
+        "group:manage": scope,
         "log:read": scope,
         "member:configure": scope,
         "member:create": scope,
@@ -194,6 +212,8 @@ ROLES: dict[str, Grants] = {
         **overseeing(Scope.ALL),
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
+        "agency:freeze": Scope.ALL,
+        "agency:update": Scope.ALL,
         "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, bindparam, false, or_, select, true
+from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, any_, bindparam, false, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.contracts.permissions import Scope
@@ -34,13 +34,15 @@ def overseen(scope: Scope, caller: Any) -> Any:
     """The departments whose people are within a scope, without those below them."""
     if isinstance(caller, Caller):
         managed = caller.managed_department_ids if scope is Scope.MANAGED else ()
-        return bindparam(None, [caller.department_id, *managed], type_=ARRAY(Uuid))
+        return bindparam(None, [*caller.department_ids, *managed], type_=ARRAY(Uuid))
     return caller.managed if scope is Scope.MANAGED else caller.home
 
 
 def people_below(departments: Any) -> Select[Any]:
-    people = select(Person.id).join(Department, Department.id == Person.department_id)
-    return people.where(Department.ancestors.overlap(departments))
+    """Who is in one of these departments or one below them, whether as his home or besides it."""
+    # each an array that is made once, before people are looked at
+    below = func.array(select(Department.id).where(Department.ancestors.overlap(departments)).scalar_subquery())
+    return select(Person.id).where(or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below)))
 
 
 def has_within(scope: Scope, caller: Caller, person: Any) -> ColumnElement[bool]:
@@ -66,6 +68,6 @@ def values_of(caller: Caller) -> dict[str, Any]:
     return {
         "caller_id": NOBODY if caller.subject.startswith("system:") else caller.user_id,
         "caller_agency_id": caller.agency_id,
-        "caller_home": [caller.department_id],
-        "caller_managed": [caller.department_id, *caller.managed_department_ids],
+        "caller_home": [*caller.department_ids],
+        "caller_managed": [*caller.department_ids, *caller.managed_department_ids],
     }

@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import Session as DatabaseSession
 
-from services.contracts.errors import NotFound, OutOfScope
+from services.contracts.base import Command
+from services.contracts.errors import InvalidRequest, NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.identity import domain, queries
 from services.identity.models import Agency, Department, Person
@@ -69,16 +70,24 @@ def lock_administered(work: Work, call: Call, user_id: UUID) -> Person:
     return person
 
 
-def department_of(work: Work, call: Call, department_id: UUID, agency_id: UUID) -> Department:
-    """A department of this very agency. Raises NotFound or OutOfScope."""
-    department = found_department(work.session, department_id)
-    check_scope(call, department.agency_id)
-    if department.agency_id != agency_id:
-        raise NotFound(reason="the department is of another agency")
-    return department
+def put_into(work: Work, department_ids: list[UUID], agency_id: UUID) -> None:
+    """Whether somebody of this agency may be put into departments, whose rows are held. Raises NotFound, OutOfScope,
+    DepartmentFrozen, DepartmentMerged."""
+    for department_id in department_ids:
+        department = found_department(work.session, department_id)
+        if department.agency_id != agency_id:
+            raise NotFound(reason="the department is of another agency")
+        domain.check_takes(status=department.status, merged_into_id=department.merged_into_id)
 
 
 def check_managed_departments(work: Work, agency_id: UUID, role: str, departments: list[UUID]) -> None:
     """Raises ManagedDepartmentsMissing."""
     known = queries.departments_of(work.session, agency_id, departments) if departments else set()
     domain.check_managed_departments(role, departments, of_the_agency=known)
+
+
+def refuse_empty(command: Command) -> None:
+    """Raises InvalidRequest: everything has a value, and null would be neither a change nor none."""
+    empty = [name for name in sorted(command.model_fields_set) if getattr(command, name) is None]
+    if empty:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])

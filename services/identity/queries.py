@@ -4,10 +4,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, any_, bindparam, delete, func, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Row,
+    Select,
+    any_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as DatabaseSession
 
+from services.contracts.tree import ListDepartments
 from services.identity.models import Agency, Department, LoginFailures, OneTimeCode, Person, Session, UsedCaptcha
 
 active_since = func.greatest(Person.created_at, Person.last_login_at, Person.restored_at)
@@ -26,10 +41,84 @@ def find_department(session: DatabaseSession, department_id: UUID) -> Department
     return session.get(Department, department_id)
 
 
+FRESH = {"populate_existing": True}
+"""Of what is locked: what the session remembers of it may be older."""
+
+
+def lock_agency(session: DatabaseSession, agency_id: UUID, *, against_logins: bool = False) -> Agency | None:
+    """Against others who change it or its departments, and on demand against those who hold it."""
+    query = select(Agency).where(Agency.id == agency_id).with_for_update(key_share=not against_logins)
+    return session.scalars(query, execution_options=FRESH).one_or_none()
+
+
+def hold_agency(session: DatabaseSession, agency_id: UUID) -> Agency:
+    """Nobody freezes it meanwhile; many hold it at once."""
+    query = select(Agency).where(Agency.id == agency_id).with_for_update(read=True, key_share=True)
+    return session.scalars(query, execution_options=FRESH).one()
+
+
+def lock_departments(session: DatabaseSession, department_ids: list[UUID]) -> None:
+    """In the order of their ids; what is found of them afterwards is as it is now."""
+    query = select(Department).where(Department.id.in_(department_ids)).order_by(Department.id)
+    session.scalars(query.with_for_update(), execution_options=FRESH).all()
+
+
+def hold_departments(session: DatabaseSession, department_ids: list[UUID]) -> None:
+    """As `lock_departments`, against those alone who freeze or merge them: somebody is about to be put into them."""
+    query = select(Department).where(Department.id.in_(department_ids)).order_by(Department.id)
+    session.scalars(query.with_for_update(read=True, key_share=True), execution_options=FRESH).all()
+
+
+def lock_departments_of(session: DatabaseSession, agency_id: UUID) -> list[Department]:
+    """All that bear the agency's name, whose row is locked."""
+    query = select(Department).where(Department.agency_id == agency_id).order_by(Department.id)
+    return list(session.scalars(query.with_for_update(key_share=True), execution_options=FRESH))
+
+
+def list_children(session: DatabaseSession, department_id: UUID) -> list[Department]:
+    query = select(Department).where(Department.parent_id == department_id).order_by(Department.id)
+    return list(session.scalars(query, execution_options=FRESH))
+
+
+def count_levels(session: DatabaseSession, department: Department) -> int:
+    """Of the department and all below it."""
+    levels = func.max(func.cardinality(func.string_to_array(Department.path, ".")))
+    query = select(levels).where(Department.agency_id == department.agency_id, is_below(department.path))
+    return (session.scalar(query) or 0) - department.path.count(".")
+
+
+def is_below(path: str) -> ColumnElement[bool]:
+    """Or is that one itself."""
+    return or_(Department.path == path, func.starts_with(Department.path, f"{path}."))
+
+
+def follow_path(session: DatabaseSession, department: Department, old_path: str) -> None:
+    """All below a department that has left this path; it is there now itself."""
+    new_path = func.concat(department.path, func.substr(Department.path, len(old_path) + 1))
+    below = (Department.agency_id == department.agency_id, func.starts_with(Department.path, f"{old_path}."))
+    query = update(Department).where(*below).values(path=new_path)
+    session.execute(query, execution_options={"synchronize_session": False})
+
+
 def departments_of(session: DatabaseSession, agency_id: UUID, department_ids: list[UUID]) -> set[UUID]:
-    """Those of the departments that are of this agency."""
+    """Those of the departments that are of this agency, and still there."""
     query = select(Department.id).where(Department.agency_id == agency_id, Department.id.in_(department_ids))
-    return set(session.scalars(query))
+    return set(session.scalars(query.where(Department.status != "merged")))
+
+
+def people_of(agency_id: UUID) -> Select[Any]:
+    return select(Person.id).where(Person.agency_id == agency_id)
+
+
+def lock_people_of(session: DatabaseSession, department: Department) -> list[Person]:
+    """Who is in a department or oversees it."""
+    is_of = or_(is_member_of(department.id), Person.managed_department_ids.contains([department.id]))
+    query = select(Person).where(Person.agency_id == department.agency_id, is_of).order_by(Person.id)
+    return list(session.scalars(query.with_for_update(), execution_options=FRESH))
+
+
+def is_member_of(department_id: UUID) -> ColumnElement[bool]:
+    return or_(Person.department_id == department_id, Person.other_department_ids.contains([department_id]))
 
 
 def has_login(session: DatabaseSession, login: str) -> bool:
@@ -66,11 +155,14 @@ def list_agencies(session: DatabaseSession, visible: ColumnElement[bool], after:
 
 
 def list_departments(
-    session: DatabaseSession, visible: ColumnElement[bool], agency_id: UUID | None, after: UUID | None, limit: int
+    session: DatabaseSession, visible: ColumnElement[bool], wanted: ListDepartments, after: UUID | None, limit: int
 ) -> list[Department]:
     query = select(Department).where(visible).order_by(Department.id).limit(limit)
-    if agency_id:
-        query = query.where(Department.agency_id == agency_id)
+    for name in ("agency_id", "parent_id", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(Department, name) == value)
+    if wanted.is_top is not None:
+        query = query.where(Department.parent_id.is_(None) == wanted.is_top)
     return list(session.scalars(query.where(Department.id > after) if after else query))
 
 
@@ -86,7 +178,7 @@ def list_people(
     if status:
         query = query.where(Person.status == status)
     if department_id:
-        query = query.where(Person.department_id == department_id)
+        query = query.where(is_member_of(department_id))
     return list(session.scalars(query.where(Person.id > after) if after else query))
 
 
@@ -130,14 +222,16 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
     )
 
 
-OF_PASSPORTS = ("agency_id", "department_id", "managed_department_ids", "roles", "display_name")
+OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "roles", "display_name")
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
+        Agency.__table__.c.is_frozen,
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
     .join_from(Session.__table__, Person.__table__)
+    .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )
 

@@ -7,23 +7,27 @@ from services.contracts.base import Nothing
 from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
+from services.identity.agencies import Agencies
+from services.identity.departments import Departments
+from services.identity.groups import Groups
 from services.identity.passwords import hash_password
-from services.identity.people import add_agency, add_department, add_person, user_view
-from services.identity.places import Places
+from services.identity.people import add_person, user_view
 from services.identity.profile import Profile
 from services.identity.sessions import Sessions
+from services.identity.tree import add_agency, add_department
 from services.identity.users import Users
 from services.plumbing.call import Call
 from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Places, Users, Accounts):
+class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, Accounts):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,
         "agency_name_key": NameTaken,
         "department_name_key": NameTaken,
+        "sales_group_name": NameTaken,
         "person_login_key": LoginTaken,
         "person_login_check": InvalidRequest,
     }
@@ -44,7 +48,7 @@ class IdentityService(Sessions, Profile, Places, Users, Accounts):
             if queries.has_agencies(work.session):
                 raise SetupClosed()
             agency = add_agency(work, command.agency_name, is_headquarters=True)
-            department = add_department(work, agency, agency.name, None)
+            department = add_department(work, agency, agency.name, None, kind="company")
             person = add_person(
                 work,
                 department,

@@ -5,7 +5,14 @@ import hmac
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import AccountLocked, CaptchaRequired, NotAuthenticated, ServiceUnavailable, WrongCredentials
+from services.contracts.errors import (
+    AccountLocked,
+    AgencyFrozen,
+    CaptchaRequired,
+    NotAuthenticated,
+    ServiceUnavailable,
+    WrongCredentials,
+)
 from services.identity import domain, queries
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
@@ -33,6 +40,8 @@ class Sessions(Service):
                 attempt.succeed(work)
                 if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.plumbing.settings.inactive_days):
                     raise AccountLocked()
+                if queries.hold_agency(work.session, locked.agency_id).is_frozen:
+                    raise AgencyFrozen()
                 locked.last_login_at = work.now
                 view = add_session(work, command, locked, by_code)
                 work.audit(person.id, agency_id=person.agency_id, new={"session_id": str(view.id), "by_code": by_code})
@@ -48,6 +57,7 @@ class Sessions(Service):
         if (
             opened is None
             or opened.status != "active"
+            or opened.is_frozen
             or not domain.is_live(opened.now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at)
         ):
             raise NotAuthenticated()
@@ -58,6 +68,7 @@ class Sessions(Service):
             subject=str(opened.person_id),
             agency_id=opened.agency_id,
             department_id=opened.department_id,
+            other_department_ids=tuple(opened.other_department_ids),
             managed_department_ids=tuple(opened.managed_department_ids),
             session_id=opened.id,
             roles=tuple(opened.roles),

@@ -1,18 +1,21 @@
 """Users: asked for, added, shown, changed."""
 
+from uuid import UUID
+
 from services.contracts import identity as contract
-from services.contracts.base import Command, Page
-from services.contracts.errors import InvalidRequest, VersionConflict
+from services.contracts.base import Page
+from services.contracts.errors import VersionConflict
 from services.identity import domain, queries
 from services.identity.access import (
     check_grant,
     check_managed_departments,
     check_scope,
-    department_of,
     found,
     found_department,
     found_person,
     lock_administered,
+    put_into,
+    refuse_empty,
     within_agency,
 )
 from services.identity.inactivity import check_administrator_remains
@@ -34,9 +37,12 @@ class Users(Service):
     @serves(contract.ADD_USER)
     def add_user(self, command: contract.AddUser, call: Call) -> contract.UserView:
         with call.transaction() as work:
+            queries.hold_departments(work.session, departments_in(command))
             department = found_department(work.session, command.department_id)
             check_scope(call, department.agency_id)
             check_grant(call, found(queries.find_agency(work.session, department.agency_id)), command.role)
+            others = domain.others(command.other_department_ids, home=department.id)
+            put_into(work, [department.id, *others], department.agency_id)
             managed = list(dict.fromkeys(command.managed_department_ids))
             check_managed_departments(work, department.agency_id, command.role, managed)
             person = add_person(
@@ -45,6 +51,7 @@ class Users(Service):
                 login=command.login,
                 display_name=command.display_name or command.login,
                 role=command.role,
+                other_department_ids=others,
                 managed_department_ids=managed,
             )
             work.audit(person.id, agency_id=person.agency_id, new=user_view(person))
@@ -74,14 +81,14 @@ class Users(Service):
     def update_user(self, command: contract.UpdateUser, call: Call) -> contract.UserView:
         refuse_empty(command)
         with call.transaction() as work:
+            queries.hold_departments(work.session, departments_in(command))
             person = lock_administered(work, call, command.user_id)
             if person.version != command.expected_version:
                 raise VersionConflict(version=person.version)
             old = user_view(person)
             if command.display_name:
                 person.display_name = command.display_name
-            if command.department_id:
-                person.department_id = department_of(work, call, command.department_id, person.agency_id).id
+            change_departments(work, person, command)
             self.change_role(work, call, person, command)
             if user_view(person) != old:
                 tell_change(work, person, "updated")
@@ -103,8 +110,17 @@ class Users(Service):
         person.roles, person.managed_department_ids = roles, managed
 
 
-def refuse_empty(command: Command) -> None:
-    """Raises InvalidRequest: of a user everything has a value, and null would be neither a change nor none."""
-    empty = [name for name in sorted(command.model_fields_set) if getattr(command, name) is None]
-    if empty:
-        raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])
+def departments_in(command: contract.AddUser | contract.UpdateUser) -> list[UUID]:
+    """All that it names."""
+    named = (command.department_id, *(command.other_department_ids or ()), *(command.managed_department_ids or ()))
+    return [department_id for department_id in named if department_id]
+
+
+def change_departments(work: Work, person: Person, command: contract.UpdateUser) -> None:
+    """Who is in one that takes nobody any more may stay there. His home department is not among the others."""
+    before = {person.department_id, *person.other_department_ids}
+    home = command.department_id or person.department_id
+    given = person.other_department_ids if command.other_department_ids is None else command.other_department_ids
+    others = domain.others(given, home=home)
+    put_into(work, [each for each in (home, *others) if each not in before], person.agency_id)
+    person.department_id, person.other_department_ids = home, others
