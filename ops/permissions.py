@@ -9,8 +9,8 @@ Made by `python -m ops.permissions` from `services/contracts/permissions.py`, wh
 
 A permission counts on records within its scope. **own**: what one holds or did oneself, and the custom pools and sales groups
 that one looks after. **department**: of the people of one's departments and those below them. **managed**: besides, of the
-departments that one's account oversees (管辖部门) and those below them. **agency**: of one's agency, its pools included. **all**: everywhere.
-Several roles together have the widest scope of each.
+departments that one's account oversees (管辖部门) and those below them. **agency**: of one's agency, its pools included. **all**:
+everywhere. Several roles together have the widest scope of each.
 """
 
 

@@ -37,7 +37,7 @@ class Groups(Service):
                 name=command.name,
                 member_ids=[],
                 is_dissolved=False,
-                version=0,
+                version=1,
                 created_at=work.now,
             )
             work.session.add(group)
@@ -173,13 +173,14 @@ def colleague(work: Work, group: SalesGroup, person_id: UUID) -> Person:
 
 
 def told(work: Work, group: SalesGroup, old: contract.GroupView | None) -> contract.GroupView:
-    """The answer to a change of a group; nothing is told of one that changed nothing."""
+    """The answer to a change of a group, or to a new one; nothing is told of a change that changed nothing."""
     work.session.flush()
     view = group_view(work.session, group)
-    if view != old:
+    if old is not None and view != old:
         group.version += 1
         work.session.flush()
         view = group_view(work.session, group)
+    if view != old:
         work.emit(event_of(view), aggregate_id=group.id, version=group.version, agency_id=group.agency_id)
     work.audit(group.id, agency_id=group.agency_id, old=old, new=view)
     return work.answer(view)
