@@ -562,7 +562,7 @@ def test_a_supervisor_of_several_departments_sees_the_people_of_each(headquarter
     customer = rep.entered()
     assert supervisor.get(f"/v1/customers/{customer}")["id"] == customer
     assert customer in {row["id"] for row in supervisor.pages("/v1/customers?of=visible")}
-    assert rep.user["id"] in {row["person_id"] for row in supervisor.pages("/v1/days")}
+    assert rep.user["id"] in {row["user_id"] for row in supervisor.pages("/v1/days")}
     expect(200, edit(admin, f"/v1/users/{supervisor.user['id']}", other_department_ids=[]))
     eventually(lambda: supervisor.request("GET", f"/v1/customers/{customer}").status_code, seconds=1, until=lambda s: s == 404)
 
