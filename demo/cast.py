@@ -118,18 +118,19 @@ def hire(story: Story, cast: Cast) -> None:
     story.step(cast.admin, f"asks whether the login {login} is free", availability(cast, login), "free")
     cast.zhang = add_user(story, cast, cast.admin, "张伟", "zhang.wei", "rep", first)
     story.step(cast.admin, "asks again", availability(cast, login), "taken")
-    again = cast.admin.post("/users", {"login": login.upper(), "role": "rep", "department_id": first})
+    again = cast.admin.post("/users", {"login": login.upper(), "roles": ["rep"], "department_id": first})
     story.step(cast.admin, "tries to give it away twice", told.problem(again), "409 login-taken")
     cast.li = add_user(story, cast, cast.admin, "李娜", "li.na", "rep", first)
     cast.supervisor = add_user(story, cast, cast.admin, "王建国", "wang.jianguo", "supervisor", first)
     cast.sun = add_user(story, cast, cast.admin, "孙浩", "sun.hao", "rep", second)
-    body = {"login": cast.login("zhao.qiang"), "role": "manager", "department_id": cast.departments[f"{AGENCY}总经办"]}
+    office = cast.departments[f"{AGENCY}总经办"]
+    body = {"login": cast.login("zhao.qiang"), "roles": ["manager"], "department_id": office}
     missing = cast.admin.post("/users", body)
     does = "adds a manager without saying which departments he oversees"
     story.step(cast.admin, does, told.problem(missing), "422 managed-departments-missing")
-    cast.manager = add_user(story, cast, cast.admin, "赵强", "zhao.qiang", "manager", body["department_id"], managed=[first])
+    cast.manager = add_user(story, cast, cast.admin, "赵强", "zhao.qiang", "manager", office, managed=[first])
     cast.zhou = add_user(story, cast, cast.other_admin, "周婷", "zhou.ting", "rep", cast.departments["上海"])
-    above = cast.admin.post("/users", {"login": cast.login("boss"), "role": "subsystem_admin", "department_id": first})
+    above = cast.admin.post("/users", {"login": cast.login("boss"), "roles": ["subsystem_admin"], "department_id": first})
     story.step(cast.admin, "tries to make a subsystem admin", told.problem(above), "403 above-your-rights")
     reset(story, cast)
 
@@ -143,7 +144,7 @@ def add_user(
     story: Story, cast: Cast, who: Person, name: str, login: str, role: str, department: str, managed: Sequence[str] = ()
 ) -> Person:
     """A user added and logged in with a password of his own; `managed` are the departments that he oversees."""
-    body: dict[str, Any] = {"login": cast.login(login), "display_name": name, "role": role, "department_id": department}
+    body: dict[str, Any] = {"login": cast.login(login), "display_name": name, "roles": [role], "department_id": department}
     body |= {"managed_department_ids": list(managed)} if managed else {}
     made = who.post("/users", body)
     story.step(who, f"adds {name} as {role}", told.done(made, 201, "added, no password yet"), "added, no password yet")

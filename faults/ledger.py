@@ -221,7 +221,7 @@ class Ledger:
         return Entry(kind, key, self.cast.supervisor, "POST", f"/v1/customers/{customer_id}/transfer", body)
 
     def _add_user(self, kind: Kind, key: str) -> Entry:
-        body = {"login": key, "role": "rep", "department_id": self.cast.department_id}
+        body = {"login": key, "roles": ["rep"], "department_id": self.cast.department_id}
         return Entry(kind, key, self.cast.admin, "POST", "/v1/users", body)
 
     def _set_limit(self, kind: Kind, key: str) -> Entry:

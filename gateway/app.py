@@ -17,6 +17,7 @@ from gateway.edge import Edge
 from gateway.openapi import describe
 from gateway.problems import handle_errors
 from gateway.routes import (
+    access,
     activities,
     catalogue,
     collision_rules,
@@ -24,11 +25,13 @@ from gateway.routes import (
     customers,
     disputes,
     fields,
+    grants,
     groups,
     identity,
     members,
     pools,
     reviews,
+    roles,
     rules,
     search,
     team,
@@ -85,6 +88,9 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         contacts,
         catalogue,
         reviews,
+        roles,
+        grants,
+        access,
         disputes,
         pools,
         team,

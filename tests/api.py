@@ -155,7 +155,7 @@ class Headquarters:
     def add_user(
         self, role: str = "rep", department_id: str | None = None, login: str | None = None, **fields: Any
     ) -> dict[str, Any]:
-        body = {"login": login or unique("u"), "role": role, "department_id": department_id or self.department()["id"]}
+        body = {"login": login or unique("u"), "roles": [role], "department_id": department_id or self.department()["id"]}
         body |= fields
         found: dict[str, Any] = self.admin.post("/v1/users", body)
         return found

@@ -14,6 +14,7 @@ from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts import groups as contract
 from services.contracts.base import Page
 from services.contracts.errors import (
+    AboveCeiling,
     AboveYourRights,
     GroupDissolved,
     GroupIsFull,
@@ -91,7 +92,7 @@ async def remove_group_member(group_id: UUID, person_id: UUID, caller: Writer, t
 @router.put(
     "/groups/{group_id}/admins/{person_id}",
     summary="Give a colleague rights in a sales group",
-    responses=writing(NotFound, AboveYourRights, GroupDissolved, GroupIsFull, RightMissing, UserNotActive) | TAGGED,
+    responses=writing(NotFound, AboveCeiling, AboveYourRights, GroupDissolved, GroupIsFull, RightMissing, UserNotActive) | TAGGED,
 )
 async def put_group_admin(
     group_id: UUID, person_id: UUID, body: contract.GroupAdminRights, caller: Writer, tags: Tags

@@ -92,8 +92,10 @@ PLACES = {
         "agency_id, CASE WHEN is_dissolved THEN '{}' ELSE member_ids END, version",
     ),
     "person": (
-        "agency_id department_id other_department_ids managed_department_ids display_name roles status version",
-        "agency_id, department_id, other_department_ids, managed_department_ids, display_name, roles, status, version",
+        "agency_id department_id other_department_ids managed_department_ids supervisor_id"
+        " display_name roles abilities status version",
+        "agency_id, department_id, other_department_ids, managed_department_ids, supervisor_id,"
+        " display_name, roles, abilities, status, version",
     ),
 }
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from ops.fsck.invariant import Difference, Invariant, Look, each_of
 from ops.fsck.told import told
-from services.contracts.permissions import HOLDERS
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 from services.rules import domain
 
@@ -15,7 +14,7 @@ LIMITS = """
 ALLOWED = """
     SELECT person.id, person.agency_id, roles, coalesce(ancestors, ARRAY[department_id]), "limit", decided_by
     FROM person LEFT JOIN department ON department.id = department_id LEFT JOIN allowance ON person_id = person.id
-    WHERE roles && %(holders)s AND (%(only)s::uuid[] IS NULL OR person.id = ANY(%(only)s))
+    WHERE 'holds' = ANY (abilities) AND (%(only)s::uuid[] IS NULL OR person.id = ANY(%(only)s))
 """
 DEADLINES = """
     SELECT id, due_at, verdict, moved_on_at, is_taken_back, first_contact_at, state,
@@ -31,7 +30,7 @@ def allowances(look: Look) -> Iterator[Difference]:
     limits: dict[object, domain.Limits] = defaultdict(dict)
     for agency_id, subject, role, of, limit in look.rows("rules", LIMITS):
         limits[agency_id][subject, role or of] = limit
-    for person_id, agency_id, roles, departments, *allowed in look.rows("rules", ALLOWED, holders=sorted(HOLDERS)):
+    for person_id, agency_id, roles, departments, *allowed in look.rows("rules", ALLOWED):
         look.looked_at += 1
         right = domain.decide_limit(limits[agency_id], person_id=person_id, departments=departments[::-1], roles=roles)
         if right != tuple(allowed):

@@ -251,6 +251,43 @@ class AboveYourRights(QudaoError):
     is_denial = True
 
 
+class AboveCeiling(QudaoError):
+    """The user's department may not have as much: it, or one above it, has a ceiling."""
+
+    status = 403
+    is_denial = True
+
+
+class RoleInUse(QudaoError):
+    """Somebody has this role: give him another one first."""
+
+    status = 409
+
+
+class RoleArchived(QudaoError):
+    """This role has been archived: it can be read, and not changed."""
+
+    status = 409
+
+
+class SupervisorUnfit(QudaoError):
+    """A supervisor is of the same agency, and neither the user himself nor one of those whom he supervises."""
+
+    status = 422
+
+
+class TooManyGrants(QudaoError):
+    """He has as many grants as one may have: give him a role that says it, or withdraw one."""
+
+    status = 409
+
+
+class GrantEnds(QudaoError):
+    """A grant ends in the future, or not at all."""
+
+    status = 422
+
+
 class CaptchaRequired(QudaoError):
     """This log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
 
@@ -282,7 +319,7 @@ class OwnAccount(QudaoError):
 
 
 class ManagedDepartmentsMissing(QudaoError):
-    """A manager oversees departments of his own agency, one at least, and nobody else oversees any."""
+    """Whose role counts on managed departments oversees one of his own agency at least, and nobody else oversees any."""
 
     status = 422
 

@@ -3,10 +3,10 @@
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from services.contracts.base import (
     Command,
@@ -23,7 +23,7 @@ from services.contracts.base import (
     command,
     query,
 )
-from services.contracts.permissions import RoleName
+from services.contracts.permissions import Ability, RoleName, abilities_of_built_in
 
 LOGIN_PATTERN = r"^[.@+_-]*(?:[0-9A-Za-z]|[^\x00-\x7f])(?:[0-9A-Za-z.@+_-]|[^\x00-\x7f])*$"
 """Says the same in every dialect of regular expressions, as `\\w` does not; `normalised_login` looks closer."""
@@ -123,8 +123,11 @@ class ProfileView(View):
     department_name: str
     other_department_ids: list[UUID]
     managed_department_ids: list[UUID]
+    supervisor_id: UUID | None = None
     roles: list[str]
-    permissions: dict[str, str]
+    permissions: dict[str, str] = Field(
+        description="On whose records each counts: a scope, or several joined by ` + `; `listed` are named departments or people."
+    )
     password_change_required: bool
 
 
@@ -134,6 +137,9 @@ class ProfileView(View):
 UserStatus = Literal["active", "locked", "disabled"]
 ManagedDepartments = Annotated[tuple[UUID, ...], Field(max_length=20)]
 OtherDepartments = Annotated[tuple[UUID, ...], Field(max_length=10)]
+RoleKey = RoleName | UUID
+"""Built-in roles are known by their names, the others by their ids."""
+RoleKeys = Annotated[tuple[RoleKey, ...], Field(min_length=1, max_length=10)]
 
 
 class AskLogin(Query):
@@ -151,15 +157,17 @@ class AddUser(Command):
     """The display name agrees with the login unless it is given. The user has no password until he chooses one.
 
     `department_id` is the home department; he counts as a member of the `other_department_ids` too.
-    `managed_department_ids` (管辖部门) are required for managers and for nobody else; all are of the user's agency.
+    `managed_department_ids` (管辖部门) are required for who has a role that counts on them, as managers have, and for nobody
+    else; all are of the user's agency. So is the supervisor.
     """
 
     login: Login
     display_name: Line | None = None
     department_id: UUID
     other_department_ids: OtherDepartments = ()
-    role: RoleName
+    roles: RoleKeys
     managed_department_ids: ManagedDepartments = ()
+    supervisor_id: UUID | None = None
 
 
 class UserView(View):
@@ -173,6 +181,7 @@ class UserView(View):
     department_id: UUID
     other_department_ids: list[UUID]
     managed_department_ids: list[UUID]
+    supervisor_id: UUID | None = None
     roles: list[str]
     status: UserStatus
     has_password: bool
@@ -180,23 +189,28 @@ class UserView(View):
 
 
 class ListUsers(PageQuery):
-    """In the order in which they were added; of one status, or who are in one department, when it is given."""
+    """In the order in which they were added; of one status, department, role or supervisor when it is given."""
 
     status: UserStatus | None = None
     department_id: UUID | None = None
+    role: RoleKey | None = None
+    supervisor_id: UUID | None = None
 
 
 class UserChanges(Command):
-    """What is given is changed, what is absent stays. A department must be of the same agency.
+    """What is given is changed, what is absent stays. A department and a supervisor must be of the same agency; without a
+    supervisor is null.
 
-    Who stops being a manager oversees nothing any more; who becomes one needs `managed_department_ids`.
+    Who loses the last role that counts on managed departments oversees none any more; who gets one needs
+    `managed_department_ids`.
     """
 
     display_name: Line | None = None
     department_id: UUID | None = None
     other_department_ids: OtherDepartments | None = None
-    role: RoleName | None = None
+    roles: RoleKeys | None = None
     managed_department_ids: ManagedDepartments | None = None
+    supervisor_id: UUID | None = None
 
 
 class UpdateUser(UserChanges):
@@ -237,6 +251,13 @@ class ShowPerson(Query):
     user_id: UUID
 
 
+def with_abilities(given: Any) -> Any:
+    """An older sender knew the built-in roles alone, and did not say what they make of somebody."""
+    if isinstance(given, dict) and "abilities" not in given:
+        return given | {"abilities": abilities_of_built_in(given.get("roles", ()))}
+    return given
+
+
 class PersonState(View):
     version: int
     user_id: UUID
@@ -246,8 +267,12 @@ class PersonState(View):
     department_id: UUID
     other_department_ids: tuple[UUID, ...] = ()
     managed_department_ids: list[UUID]
+    supervisor_id: UUID | None = None
     roles: list[str]
+    abilities: list[Ability]
     status: UserStatus
+
+    _older = model_validator(mode="before")(with_abilities)
 
 
 class InviteUser(Command):
@@ -289,8 +314,8 @@ SHOW_PERSON = query("identity.show_person", ShowPerson, PersonState, "person:rea
 
 
 class UserAdded(Event, source="identity"):
-    """Full state. `managed_department_ids`, `other_department_ids` and `status` came later: older events stand for none and for
-    active."""
+    """Full state. `managed_department_ids`, `other_department_ids`, `status`, `supervisor_id` and `abilities` came later: older
+    events stand for none, for active, for nobody, and for what the built-in roles make of somebody."""
 
     user_id: UUID
     login: str
@@ -299,8 +324,12 @@ class UserAdded(Event, source="identity"):
     department_id: UUID
     other_department_ids: tuple[UUID, ...] = ()
     managed_department_ids: tuple[UUID, ...] = ()
+    supervisor_id: UUID | None = None
     roles: list[str]
+    abilities: list[Ability]
     status: UserStatus = "active"
+
+    _older = model_validator(mode="before")(with_abilities)
 
 
 class UserChanged(UserAdded, source="identity"):

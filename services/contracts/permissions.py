@@ -1,14 +1,17 @@
 """Who may do what: the one source for the code, the documents and the tests.
 
-A permission is `resource:action`. A role grants it with a scope, which says on whose records it counts.
+A permission is `resource:action`. A role grants it with a scope, which says on whose records it counts. The roles that stand
+here are built in; others are made by administrators. What several roles give together stands in `reach`.
 Services act under their own name with the permissions listed here; a user can never hold those.
 """
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Literal, get_args
 
 Permission = Literal[
     # people
+    "access:explain",
     "agency:create",
     "agency:freeze",
     "agency:read",
@@ -40,6 +43,8 @@ Permission = Literal[
     "dispute:read",
     "field:configure",
     "field:reveal",
+    "grant:give",
+    "grant:read",
     "group:create",
     "group:manage",
     "group:read",
@@ -62,6 +67,8 @@ Permission = Literal[
     "reveal:read",
     "review:decide",
     "review:read",
+    "role:manage",
+    "role:read",
     "session:end",
     "territory:read",
     "territory:set",
@@ -91,36 +98,43 @@ Permission = Literal[
 
 
 class Scope(StrEnum):
-    """On whose records a permission counts, from narrow to wide; each holds the one before it.
+    """On whose records a permission counts; each holds one's own, AGENCY all of the others but ALL.
 
-    OWN: what one holds or did oneself, and the custom pools and sales groups that one looks after. DEPARTMENT: of the people of
-    one's departments and those below them. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those
-    below them.
-    AGENCY: of one's agency, its pools included.
+    OWN: what one holds or did oneself, and the custom pools and sales groups that one looks after. SUBORDINATES: besides, of
+    those whose supervisor one is, of those whose supervisors they are, and so on. DEPARTMENT_ALONE: of the people of one's
+    departments. DEPARTMENT: and of those below them. MANAGED: besides, of the departments that one's account oversees (管辖部门)
+    and those below them. LISTED: of the departments that the role names and those below them. AGENCY: of one's agency, its pools
+    included.
     """
 
     OWN = "own"
+    SUBORDINATES = "subordinates"
+    DEPARTMENT_ALONE = "department_alone"
     DEPARTMENT = "department"
     MANAGED = "managed"
+    LISTED = "listed"
     AGENCY = "agency"
     ALL = "all"
 
 
-Grants = dict[Permission, Scope]
+RoleGrants = dict[Permission, Scope]
 
-OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
-OF_READERS: Grants = {
+OF_EVERYBODY: RoleGrants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+OF_READERS: RoleGrants = {
     **OF_EVERYBODY,
+    "access:explain": Scope.OWN,
     "agency:read": Scope.OWN,
     "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
+    "grant:read": Scope.OWN,
     "group:read": Scope.AGENCY,
     "policy:read": Scope.AGENCY,
     "pool:read": Scope.AGENCY,
+    "role:read": Scope.AGENCY,
     "user:read": Scope.AGENCY,
 }
-OF_SELLERS: Grants = {
+OF_SELLERS: RoleGrants = {
     **OF_READERS,
     "collaborator:manage": Scope.OWN,
     "customer:assign": Scope.OWN,
@@ -137,18 +151,19 @@ OF_SELLERS: Grants = {
 }
 
 
-def overseeing(scope: Scope) -> Grants:
+def overseeing(scope: Scope) -> RoleGrants:
     """What is seen of people's work, and what is done with the customers that they hold."""
     return {**watching(scope), "customer:release": scope}
 
 
-def watching(scope: Scope) -> Grants:
+def watching(scope: Scope) -> RoleGrants:
     return {
         "attempt:read": scope,
         "customer:read": scope,
         "day:read": scope,
         "deadline:read": scope,
         "dispute:read": scope,
+        "grant:read": scope,
         "handoff:read": scope,
         "member:read": scope,
         "note:read": scope,
@@ -157,20 +172,22 @@ def watching(scope: Scope) -> Grants:
     }
 
 
-def deciding(scope: Scope) -> Grants:
+def deciding(scope: Scope) -> RoleGrants:
     return {
         "collaborator:manage": scope,
         "customer:transfer": scope,
         "dispute:decide": scope,
         "field:reveal": scope,
+        "grant:give": scope,
         "handoff:create": scope,
         "review:decide": scope,
     }
 
 
-def administering(scope: Scope) -> Grants:
+def administering(scope: Scope) -> RoleGrants:
     return {
         **deciding(scope),
+        "access:explain": scope,
         "customer:assign": scope,
         "department:create": scope,
         "department:freeze": scope,
@@ -185,6 +202,7 @@ def administering(scope: Scope) -> Grants:
         "policy:set": scope,
         "pool:administer": scope,
         "pool:manage": scope,
+        "role:manage": scope,
         "territory:read": scope,
         "territory:set": scope,
         "user:create": scope,
@@ -196,7 +214,7 @@ def administering(scope: Scope) -> Grants:
     }
 
 
-ROLES: dict[str, Grants] = {
+ROLES: dict[str, RoleGrants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
     "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
     "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
@@ -222,10 +240,44 @@ ROLES: dict[str, Grants] = {
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
-HOLDERS: frozenset[str] = frozenset(role for role, grants in ROLES.items() if "customer:claim" in grants)
-"""The roles whose people may hold customers."""
+OF_RECORDS: frozenset[Permission] = frozenset(
+    {"customer:release", "customer:update", *watching(Scope.OWN), *deciding(Scope.OWN)}
+) - {"note:read"}
+"""What counts on records one by one, so that every scope has its meaning, and a grant may name whose. Notes are read wherever
+their customer is."""
 
-BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
+
+def scopes_of(permission: Permission) -> frozenset[Scope]:
+    """With which scopes a role may grant it. What is not about records counts as in the built-in roles and not otherwise."""
+    if permission in OF_RECORDS:
+        return frozenset(Scope)
+    return frozenset(grants[permission] for grants in ROLES.values() if permission in grants)
+
+
+Ability = Literal["administers", "holds", "oversees", "sells"]
+"""What a person's roles make of him, for those who ask about him while he does not call.
+
+administers: he manages the pools of his agency, and is named when somebody has to be asked. holds: he may hold customers.
+oversees: a role of his counts on managed departments, so that he must have some. sells: of the holders, one whose role reads his
+own customers alone; web-registered members come to these in turn.
+"""
+
+
+def abilities_of(roles: Iterable[Mapping[Permission, Scope]]) -> list[Ability]:
+    found: set[Ability] = set()
+    for grants in roles:
+        found |= {"administers"} if grants.get("pool:manage") is Scope.AGENCY else set()
+        found |= {"oversees"} if Scope.MANAGED in grants.values() else set()
+        if "customer:claim" in grants:
+            found |= {"holds", "sells"} if grants.get("customer:read") is Scope.OWN else {"holds"}
+    return sorted(found)
+
+
+def abilities_of_built_in(roles: Iterable[str]) -> list[Ability]:
+    return abilities_of(ROLES[role] for role in roles if role in ROLES)
+
+
+BEFORE_OWN_PASSWORD: RoleGrants = dict(OF_EVERYBODY)
 """All that a session opened with a one-time code may do."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
@@ -238,14 +290,3 @@ SYSTEM: dict[str, frozenset[Permission]] = {
 """What each issuer of passports may do under its own name."""
 
 PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
-
-
-def union_of(roles: list[str]) -> Grants:
-    """The permissions of several roles together: the widest scope wins."""
-    widest = list(Scope)
-    granted: Grants = {}
-    for role in roles:
-        for permission, scope in ROLES[role].items():
-            held = granted.get(permission, scope)
-            granted[permission] = max(held, scope, key=widest.index)
-    return granted

@@ -7,11 +7,13 @@ from services.contracts.collision_rules import CollisionRulesSet
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated, EntryAttempted
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.fields import FieldPolicySet, FieldRevealed
+from services.contracts.grants import GrantChanged
 from services.contracts.groups import GroupChanged
 from services.contracts.identity import UserAdded, UserChanged
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
+from services.contracts.roles import RoleChanged
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 from services.contracts.team import CollaboratorsChanged, HandoffChanged
 from services.contracts.tree import AgencyAdded, AgencyChanged, DepartmentAdded, DepartmentChanged
@@ -31,6 +33,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
     "customers": (*OF_THE_DIRECTORY, AllowanceSet),
     "activities": (
         *OF_THE_DIRECTORY,
+        RoleChanged,
+        GrantChanged,
         CustomerEntered,
         CustomerUpdated,
         CustomerMoved,

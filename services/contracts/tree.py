@@ -3,14 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from services.contracts.base import Command, Event, Line, Page, PageQuery, Query, View, command, query
+from services.contracts.identity import RoleKey
 
 DepartmentKind = Literal["company", "branch", "office", "department", "team"]
 """公司, 分公司, 办事处, 部门, 小组. It says what a node is called; rights do not depend on it."""
 DepartmentStatus = Literal["active", "frozen", "merged"]
-RoleKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,49}$")]
 Ceiling = Annotated[tuple[RoleKey, ...], Field(max_length=50)]
 Version = Annotated[int, Field(ge=1)]
 

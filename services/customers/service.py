@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from services.contracts.errors import AlreadyDisputed, NameTaken, VersionConflict
+from services.customers.access.service import AccessService
 from services.customers.catalogue.service import CatalogueService
 from services.customers.check.service import CheckService
 from services.customers.disputes.service import DisputeService
@@ -19,6 +20,7 @@ from services.plumbing.database import Constraints
 
 
 class CustomersService(
+    AccessService,
     CatalogueService,
     CheckService,
     RegistryService,

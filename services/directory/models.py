@@ -49,6 +49,7 @@ class Person(Base):
         Index("person_department", "department_id", "id"),
         Index("person_agency", "agency_id", "id"),
         Index("person_other_departments", "other_department_ids", postgresql_using="gin"),
+        Index("person_supervisor", "supervisor_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -57,7 +58,9 @@ class Person(Base):
     other_department_ids: Mapped[list[UUID]]
     managed_department_ids: Mapped[list[UUID]]
     display_name: Mapped[str]
+    supervisor_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
+    abilities: Mapped[list[str]]
     status: Mapped[str]
     version: Mapped[int]
 

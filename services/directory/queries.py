@@ -82,8 +82,10 @@ def put_person(session: Session, state: UserAdded | PersonState, version: int) -
         department_id=state.department_id,
         other_department_ids=list(state.other_department_ids),
         managed_department_ids=state.managed_department_ids,
+        supervisor_id=state.supervisor_id,
         display_name=state.display_name,
         roles=state.roles,
+        abilities=state.abilities,
         status=state.status,
         version=version,
     )
@@ -97,8 +99,8 @@ def find_agency(session: Session, agency_id: UUID) -> Agency | None:
     return session.get(Agency, agency_id)
 
 
-def names_of_role(session: Session, agency_id: UUID, role: str, most: int = 3) -> list[str]:
-    """The active people of an agency who have a role, by name."""
-    has_it = (Person.agency_id == agency_id, Person.status == "active", Person.roles.contains([role]))
+def names_of_administrators(session: Session, agency_id: UUID, most: int = 3) -> list[str]:
+    """The active people of an agency who may be asked about its pools, by name."""
+    has_it = (Person.agency_id == agency_id, Person.status == "active", Person.abilities.contains(["administers"]))
     query = select(Person.display_name).where(*has_it)
     return list(session.scalars(query.order_by(Person.display_name).limit(most)))

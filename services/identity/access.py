@@ -1,5 +1,6 @@
 """Who may see and administer whom."""
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -8,9 +9,11 @@ from sqlalchemy.orm import Session as DatabaseSession
 
 from services.contracts.base import Command
 from services.contracts.errors import InvalidRequest, NotFound, OutOfScope
-from services.contracts.permissions import Scope
-from services.identity import domain, queries
-from services.identity.models import Agency, Department, Person
+from services.contracts.permissions import ROLES, Scope
+from services.contracts.reach import Grants, Place, Reach, Viewer, union_of
+from services.identity import domain, granting, queries
+from services.identity.models import Department, Person
+from services.identity.rights import grants_of_role
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
@@ -41,8 +44,13 @@ def found_department(session: DatabaseSession, department_id: UUID) -> Departmen
 
 def check_scope(call: Call, agency_id: UUID) -> None:
     """Raises OutOfScope when the caller may not see or administer this agency."""
-    if call.scope is not Scope.ALL and agency_id != call.caller.agency_id:
+    if not reaches_agency(call.scope, call.caller, agency_id):
         raise OutOfScope()
+
+
+def reaches_agency(reach: Reach, viewer: Viewer, agency_id: UUID) -> bool:
+    """Of what counts on agencies as a whole."""
+    return reach is Scope.ALL or agency_id == viewer.agency_id
 
 
 def within_agency(call: Call, column: Any) -> ColumnElement[bool]:
@@ -50,11 +58,33 @@ def within_agency(call: Call, column: Any) -> ColumnElement[bool]:
     return true() if call.scope is Scope.ALL else column == call.caller.agency_id
 
 
-def check_grant(call: Call, agency: Agency, role: str) -> None:
-    """Raises AboveYourRights when the caller may not give this role in this agency."""
-    domain.check_grant(
-        call.scope, role, agency_id=agency.id, own_agency_id=call.caller.agency_id, is_headquarters=agency.is_headquarters
+def place_of(session: DatabaseSession, person: Person) -> Place:
+    """Where a person's records stand."""
+    home, *others = (
+        ids_of(found(queries.find_department(session, each)).path)
+        for each in (person.department_id, *person.other_department_ids)
     )
+    above = queries.supervisors_of(session, person.id)
+    groups = queries.groups_of(session, person.id)
+    return Place(person.agency_id, person.id, home, frozenset(above), tuple(others), groups)
+
+
+def ids_of(path: str) -> tuple[UUID, ...]:
+    return tuple(map(UUID, path.split(".")))
+
+
+def grants_of_roles(session: DatabaseSession, keys: Collection[str]) -> Grants:
+    """What these roles give together; one that is not there gives nothing."""
+    custom = queries.roles_by_key(session, [key for key in keys if key not in ROLES])
+    built_in = [ROLES[key] for key in keys if key in ROLES]
+    return union_of([*built_in, *(grants_of_role(role.grants) for role in custom.values())])
+
+
+def check_roles(session: DatabaseSession, call: Call, keys: Collection[str], place: Place) -> None:
+    """Raises AboveYourRights when the caller may not give these roles to somebody who stands there, or take them from him."""
+    agency = found(queries.find_agency(session, place.agency_id))
+    receiver = granting.Receiver(place, agency.is_headquarters)
+    granting.check_role(call.caller, call.caller.grants, grants_of_roles(session, keys), receiver)
 
 
 def lock_administered(work: Work, call: Call, user_id: UUID) -> Person:
@@ -64,9 +94,7 @@ def lock_administered(work: Work, call: Call, user_id: UUID) -> Person:
     """
     person = found_person(work.session, queries.lock_person(work.session, user_id), user_id)
     check_scope(call, person.agency_id)
-    agency = found(queries.find_agency(work.session, person.agency_id))
-    for role in person.roles:
-        check_grant(call, agency, role)
+    check_roles(work.session, call, person.roles, place_of(work.session, person))
     return person
 
 
@@ -80,14 +108,18 @@ def put_into(work: Work, department_ids: list[UUID], agency_id: UUID) -> None:
         domain.check_takes(status=department.status, merged_into_id=department.merged_into_id)
 
 
-def check_managed_departments(work: Work, agency_id: UUID, role: str, departments: list[UUID]) -> None:
-    """Raises ManagedDepartmentsMissing."""
-    known = queries.departments_of(work.session, agency_id, departments) if departments else set()
-    domain.check_managed_departments(role, departments, of_the_agency=known)
-
-
-def refuse_empty(command: Command) -> None:
-    """Raises InvalidRequest: everything has a value, and null would be neither a change nor none."""
-    empty = [name for name in sorted(command.model_fields_set) if getattr(command, name) is None]
+def refuse_empty(command: Command, may_be_null: Collection[str] = ()) -> None:
+    """Raises InvalidRequest: what else has always a value, and null would be neither a change nor none."""
+    given = command.model_fields_set.difference(may_be_null)
+    empty = [name for name in sorted(given) if getattr(command, name) is None]
     if empty:
         raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])
+
+
+def department_of(work: Work, call: Call, department_id: UUID, agency_id: UUID) -> Department:
+    """A department of this very agency. Raises NotFound or OutOfScope."""
+    department = found_department(work.session, department_id)
+    check_scope(call, department.agency_id)
+    if department.agency_id != agency_id:
+        raise NotFound(reason="the department is of another agency")
+    return department

@@ -7,6 +7,8 @@ from services.contracts.base import Page
 from services.contracts.errors import NotFound, VersionConflict
 from services.identity import domain, queries
 from services.identity.access import check_scope, found, found_department, refuse_empty, within_agency
+from services.identity.appointing import abilities_in, check_ceilings_of_moved, keys_of
+from services.identity.merging import follow_merger, lock_roles_that_list
 from services.identity.models import Agency, Department
 from services.identity.tree import add_department, department_view, merge, move, tell_department
 from services.plumbing import paging
@@ -23,7 +25,8 @@ class Departments(Service):
             agency = found(queries.lock_agency(work.session, command.agency_id))
             check_scope(call, agency.id)
             parent = new_parent(work, command.parent_id, agency.id)
-            ceiling = sorted(set(command.ceiling)) if command.ceiling is not None else None
+            ceiling = None if command.ceiling is None else sorted(keys_of(command.ceiling))
+            abilities_in(work.session, ceiling or [], agency.id, named_in="ceiling")
             department = add_department(work, agency, command.name, parent, kind=command.kind, ceiling=ceiling)
             work.audit(department.id, agency_id=agency.id, new=department_view(department))
             return work.answer(department_view(department))
@@ -64,17 +67,23 @@ class Departments(Service):
             agency, department = lock(work, call, command.department_id)
             old = department_view(department)
             if command.parent_id != department.parent_id:
-                move(work, department, new_parent(work, command.parent_id, agency.id))
+                parent = new_parent(work, command.parent_id, agency.id)
+                if parent:
+                    check_ceilings_of_moved(work.session, department, parent)
+                move(work, department, parent)
             return answered(work, department, old)
 
     @serves(contract.MERGE_DEPARTMENT)
     def merge_department(self, command: contract.MergeDepartment, call: Call) -> contract.MergedDepartment:
         with call.transaction() as work:
+            lock_roles_that_list(work, command.department_id)
             agency, department = lock(work, call, command.department_id, command.into_id)
             old = department_view(department)
             into = new_parent(work, command.into_id, agency.id)
             assert into
+            check_ceilings_of_moved(work.session, department, into)
             merged = merge(work, department, into)
+            follow_merger(work, department, into)
             counts = merged.model_dump(include={"people", "departments", "managers"})
             new = merged.department.model_dump(mode="json") | counts
             work.audit(department.id, agency_id=agency.id, old=old.model_dump(mode="json"), new=new)

@@ -1,6 +1,6 @@
 """Decisions of identity: values in, decision out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from services.contracts.errors import (
     OwnAccount,
     PasswordRefused,
     RightMissing,
+    SupervisorUnfit,
     TreeTooDeep,
 )
-from services.contracts.permissions import BEFORE_OWN_PASSWORD, Grants, Scope, union_of
 from services.contracts.tree import MOST_LEVELS
 
-ADMINISTRATOR, MANAGER = "subsystem_admin", "manager"
+ADMINISTRATOR = "subsystem_admin"
 
 # NIST 800-63B asks for 8 and recommends more where the password is the only factor.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
@@ -121,28 +121,28 @@ def check_group_rights(*, own: Sequence[str], given: Sequence[str], held: Sequen
         raise AboveYourRights(reason="these rights in the group are not your own", rights=beyond)
 
 
-def check_grant(scope: Scope, role: str, *, agency_id: UUID, own_agency_id: UUID, is_headquarters: bool) -> None:
-    """Raises AboveYourRights when a caller whose `user:create` has this scope may not give this role in this agency."""
-    if scope is not Scope.ALL and agency_id != own_agency_id:
-        raise AboveYourRights(reason="the department is of another agency")
-    if role == "subsystem_admin" and (scope is not Scope.ALL or not is_headquarters):
-        raise AboveYourRights(reason="only headquarters has subsystem administrators")
-
-
 def check_not_oneself(caller_id: UUID, user_id: UUID) -> None:
     """Raises OwnAccount: who could do this to himself could shut himself out, or pass by his own password."""
     if caller_id == user_id:
         raise OwnAccount()
 
 
-def check_managed_departments(role: str, departments: list[UUID], *, of_the_agency: set[UUID]) -> None:
+def check_managed_departments(abilities: Collection[str], departments: list[UUID], *, of_the_agency: set[UUID]) -> None:
     """Raises ManagedDepartmentsMissing with the reason; `of_the_agency` are those that the user's agency has."""
-    if role == MANAGER and not departments:
-        raise ManagedDepartmentsMissing(reason="a manager oversees at least one department")
-    if role != MANAGER and departments:
-        raise ManagedDepartmentsMissing(reason="only managers oversee departments")
+    if "oversees" in abilities and not departments:
+        raise ManagedDepartmentsMissing(reason="a role counts on managed departments: name one at least")
+    if "oversees" not in abilities and departments:
+        raise ManagedDepartmentsMissing(reason="no role counts on managed departments")
     if not of_the_agency.issuperset(departments):
         raise ManagedDepartmentsMissing(reason="a department is not of the user's agency")
+
+
+def check_supervisor(*, of_the_agency: bool, is_below: bool) -> None:
+    """Raises SupervisorUnfit with the reason; `is_below`: the user himself stands above the supervisor, or is the supervisor."""
+    if not of_the_agency:
+        raise SupervisorUnfit(reason="there is no such person in the user's agency")
+    if is_below:
+        raise SupervisorUnfit(reason="nobody is above himself")
 
 
 def check_administrator_remains(*, others: int) -> None:
@@ -170,8 +170,3 @@ def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
 def is_live(now: datetime, *, used_at: datetime, expires_at: datetime, ended_at: datetime | None) -> bool:
     """Whether a session still counts."""
     return ended_at is None and now < expires_at and now < used_at + IDLE_LIMIT
-
-
-def grants_of(roles: list[str], *, by_code: bool) -> Grants:
-    """What a session's passport carries."""
-    return BEFORE_OWN_PASSWORD if by_code else union_of(roles)

@@ -4,6 +4,7 @@ Administrators look after the groups of their agency. A group's own admin does w
 the lock.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,13 @@ from services.contracts import groups as contract
 from services.contracts.base import Page
 from services.contracts.errors import GroupIsFull, NotFound, OutOfScope, UserNotActive, VersionConflict
 from services.contracts.permissions import Scope
-from services.identity import domain, queries
+from services.contracts.reach import Place
+from services.identity import domain, granting, queries
 from services.identity import group_queries as rows
 from services.identity.access import check_scope, found, found_person, within_agency
+from services.identity.appointing import ceilings_of
 from services.identity.models import GroupAdmin, Person, SalesGroup
+from services.identity.rights import grants_of_group
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
@@ -108,6 +112,7 @@ class Groups(Service):
             person = colleague(work, group, command.person_id)
             known = rows.find_admin(work.session, group.id, person.id)
             check_own_rights(work, call, group, person.id, given=command.rights, held=known.rights if known else ())
+            check_given(work, call, group, person, command.rights)
             if known is None and rows.count_admins(work.session, group.id) == contract.MOST_ADMINS:
                 raise GroupIsFull(limit=contract.MOST_ADMINS)
             rows.put_admin(work.session, group, person.id, list(command.rights))
@@ -160,6 +165,16 @@ def check_own_rights(work: Work, call: Call, group: SalesGroup, person_id: UUID,
     """Of a group's own admin: he gives and takes what he has himself, and nothing to himself. Raises AboveYourRights."""
     if not is_administrator(call):
         domain.check_group_rights(own=own_rights(work, call, group), is_oneself=person_id == call.user_id, **rights)
+
+
+def check_given(work: Work, call: Call, group: SalesGroup, person: Person, rights: Iterable[str]) -> None:
+    """What these rights let somebody see. Raises AboveYourRights for an administrator who does not see it in all of the agency,
+    AboveCeiling for somebody who may not see as much by any role of his departments."""
+    given = grants_of_group(group.id, rights)
+    if is_administrator(call):
+        granting.check_contents(call.caller, call.caller.grants, given, Place(group.agency_id), is_common=False)
+    departments = [person.department_id, *person.other_department_ids]
+    granting.check_ceilings(given, ceilings_of(work.session, departments))
 
 
 def colleague(work: Work, group: SalesGroup, person_id: UUID) -> Person:

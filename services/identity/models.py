@@ -1,6 +1,7 @@
 """Tables of identity; what each column promises stands in the migrations."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -14,7 +15,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -25,6 +26,7 @@ class Base(DeclarativeBase):
         list[str]: ARRAY(Text),
         list[UUID]: ARRAY(Uuid),
         list[datetime]: ARRAY(DateTime(timezone=True)),
+        list[dict[str, Any]]: JSONB,
     }
 
 
@@ -85,14 +87,21 @@ class Person(Base):
         CheckConstraint("password_hash LIKE '$argon2id$%'", name="person_password_hash_check"),
         CheckConstraint("version > 0", name="person_version_check"),
         CheckConstraint("status IN ('active', 'locked', 'disabled')", name="person_status_check"),
-        CheckConstraint("('manager' = ANY (roles)) = (cardinality(managed_department_ids) > 0)", name="person_managed_check"),
         CheckConstraint("department_id <> ALL (other_department_ids)", name="person_other_departments_check"),
+        CheckConstraint(
+            "NOT 'oversees' = ANY (abilities) OR cardinality(managed_department_ids) > 0", name="person_managed_check"
+        ),
+        CheckConstraint("supervisor_id <> id", name="person_supervisor_check"),
+        UniqueConstraint("id", "agency_id", name="person_in_agency"),
+        ForeignKeyConstraint(["supervisor_id", "agency_id"], ["person.id", "person.agency_id"], name="person_supervisor_fkey"),
         ForeignKeyConstraint(
             ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="person_department_fkey"
         ),
         Index("person_other_departments", "other_department_ids", postgresql_using="gin"),
         Index("person_agency", "agency_id", "id"),
         Index("person_department", "department_id", "id"),
+        Index("person_supervisor", "supervisor_id"),
+        Index("person_roles", "roles", postgresql_using="gin"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -102,7 +111,9 @@ class Person(Base):
     department_id: Mapped[UUID]
     other_department_ids: Mapped[list[UUID]]
     managed_department_ids: Mapped[list[UUID]]
+    supervisor_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
+    abilities: Mapped[list[str]]
     status: Mapped[str]
     password_hash: Mapped[str | None]
     last_login_at: Mapped[datetime | None]
@@ -147,6 +158,61 @@ class GroupAdmin(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="group_admin_person_id_fkey"), primary_key=True)
     agency_id: Mapped[UUID]
     rights: Mapped[list[str]]
+
+
+class Role(Base):
+    __tablename__ = "role"
+    __table_args__ = (
+        UniqueConstraint("key", name="role_key_key"),
+        CheckConstraint("key = id::text", name="role_check"),
+        CheckConstraint("jsonb_typeof(grants) = 'array'", name="role_grants_check"),
+        CheckConstraint("version > 0", name="role_version_check"),
+        Index("role_name", "agency_id", "name", unique=True, postgresql_where=text("archived_at IS NULL")),
+        Index("role_common", "id", postgresql_where=text("is_common")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id", name="role_agency_id_fkey"))
+    is_common: Mapped[bool]
+    name: Mapped[str]
+    duties: Mapped[str | None]
+    skills: Mapped[str | None]
+    performance_standard: Mapped[str | None]
+    grants: Mapped[list[dict[str, Any]]]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+
+class RowGrant(Base):
+    __tablename__ = "row_grant"
+    __table_args__ = (
+        CheckConstraint("person_id <> given_by", name="row_grant_of_another"),
+        CheckConstraint("num_nonnulls(department_id, about_id) = 1", name="row_grant_about_one"),
+        CheckConstraint("until > given_at", name="row_grant_ends_later"),
+        CheckConstraint("(withdrawn_by IS NULL) = (withdrawn_at IS NULL)", name="row_grant_withdrawn_check"),
+        CheckConstraint("version > 0", name="row_grant_version_check"),
+        ForeignKeyConstraint(["person_id", "agency_id"], ["person.id", "person.agency_id"], name="row_grant_person_fkey"),
+        ForeignKeyConstraint(
+            ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="row_grant_department_fkey"
+        ),
+        ForeignKeyConstraint(["about_id", "agency_id"], ["person.id", "person.agency_id"], name="row_grant_about_fkey"),
+        Index("row_grant_person", "person_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID]
+    person_id: Mapped[UUID]
+    permission: Mapped[str]
+    department_id: Mapped[UUID | None]
+    about_id: Mapped[UUID | None]
+    until: Mapped[datetime | None]
+    given_by: Mapped[UUID]
+    given_at: Mapped[datetime]
+    withdrawn_by: Mapped[UUID | None]
+    withdrawn_at: Mapped[datetime | None]
+    version: Mapped[int]
 
 
 class OneTimeCode(Base):

@@ -4,6 +4,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.contracts import identity as contract
+from services.contracts.permissions import Ability
 from services.identity.models import Department, Person
 from services.plumbing.ids import new_id
 from services.plumbing.work import Work
@@ -15,9 +16,11 @@ def add_person(
     *,
     login: str,
     display_name: str,
-    role: str,
+    roles: list[str],
+    abilities: list[Ability],
     other_department_ids: list[UUID] | None = None,
     managed_department_ids: list[UUID] | None = None,
+    supervisor_id: UUID | None = None,
     password_hash: str | None = None,
 ) -> Person:
     person = Person(
@@ -28,7 +31,9 @@ def add_person(
         department_id=department.id,
         other_department_ids=other_department_ids or [],
         managed_department_ids=managed_department_ids or [],
-        roles=[role],
+        supervisor_id=supervisor_id,
+        roles=roles,
+        abilities=list(abilities),
         status="active",
         password_hash=password_hash,
         version=1,
@@ -61,7 +66,9 @@ def state_of(person: Person) -> dict[str, Any]:
         "department_id": person.department_id,
         "other_department_ids": person.other_department_ids,
         "managed_department_ids": person.managed_department_ids,
+        "supervisor_id": person.supervisor_id,
         "roles": person.roles,
+        "abilities": person.abilities,
         "status": person.status,
     }
 
@@ -76,6 +83,7 @@ def user_view(person: Person) -> contract.UserView:
         department_id=person.department_id,
         other_department_ids=person.other_department_ids,
         managed_department_ids=person.managed_department_ids,
+        supervisor_id=person.supervisor_id,
         roles=person.roles,
         status=person.status,
         has_password=person.password_hash is not None,

@@ -3,6 +3,7 @@
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import CurrentPasswordWrong, NotAuthenticated, SessionForfeited
+from services.contracts.reach import words_of
 from services.identity import domain, queries
 from services.identity.access import found
 from services.identity.guessing import TryToBeOneself
@@ -30,8 +31,9 @@ class Profile(Service):
                 department_name=found(queries.find_department(session, person.department_id)).name,
                 other_department_ids=person.other_department_ids,
                 managed_department_ids=person.managed_department_ids,
+                supervisor_id=person.supervisor_id,
                 roles=person.roles,
-                permissions={permission: scope.value for permission, scope in call.caller.grants.items()},
+                permissions={permission: words_of(reach) for permission, reach in call.caller.grants.items()},
                 password_change_required=call.caller.password_change_required,
             )
 

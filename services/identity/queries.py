@@ -1,5 +1,6 @@
 """SQL of identity."""
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,20 +11,36 @@ from sqlalchemy import (
     DateTime,
     Row,
     Select,
+    Uuid,
     any_,
     bindparam,
     delete,
     func,
+    literal,
     or_,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, insert
 from sqlalchemy.orm import Session as DatabaseSession
 
+from services.contracts.grants import ListGrants
+from services.contracts.identity import ListUsers
 from services.contracts.tree import ListDepartments
-from services.identity.models import Agency, Department, LoginFailures, OneTimeCode, Person, Session, UsedCaptcha
+from services.identity import rights
+from services.identity.models import (
+    Agency,
+    Department,
+    LoginFailures,
+    OneTimeCode,
+    Person,
+    Role,
+    RowGrant,
+    SalesGroup,
+    Session,
+    UsedCaptcha,
+)
 
 active_since = func.greatest(Person.created_at, Person.last_login_at, Person.restored_at)
 PRUNED_AT_ONCE = 10  # more than one comes in at a time, so that it cannot pile up
@@ -63,10 +80,27 @@ def lock_departments(session: DatabaseSession, department_ids: list[UUID]) -> No
     session.scalars(query.with_for_update(), execution_options=FRESH).all()
 
 
-def hold_departments(session: DatabaseSession, department_ids: list[UUID]) -> None:
-    """As `lock_departments`, against those alone who freeze or merge them: somebody is about to be put into them."""
-    query = select(Department).where(Department.id.in_(department_ids)).order_by(Department.id)
+def hold_departments(session: DatabaseSession, department_ids: Collection[UUID]) -> None:
+    """And those above them, against those who lock them: somebody is about to be put into them, or given roles there."""
+    paths = session.scalars(select(Department.path).where(Department.id.in_(department_ids)))
+    held = {UUID(part) for path in paths for part in path.split(".")}
+    query = select(Department).where(Department.id.in_(held)).order_by(Department.id)
     session.scalars(query.with_for_update(read=True, key_share=True), execution_options=FRESH).all()
+
+
+def departments_of_person(session: DatabaseSession, person_id: UUID) -> list[UUID]:
+    """All in which somebody is, nothing for nobody."""
+    query = select(Person.department_id, Person.other_department_ids).where(Person.id == person_id)
+    return [each for home, others in session.execute(query) for each in (home, *others)]
+
+
+def roles_below(session: DatabaseSession, department: Department) -> Sequence[str]:
+    """Of everybody who is in a department or below it."""
+    places = select(Department.id).where(Department.agency_id == department.agency_id, is_below(department.path))
+    below = func.array(places.scalar_subquery(), type_=ARRAY(Uuid))
+    is_there = or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below))
+    query = select(func.unnest(Person.roles)).where(Person.agency_id == department.agency_id, is_there).distinct()
+    return session.scalars(query).all()
 
 
 def lock_departments_of(session: DatabaseSession, agency_id: UUID) -> list[Department]:
@@ -98,6 +132,13 @@ def follow_path(session: DatabaseSession, department: Department, old_path: str)
     below = (Department.agency_id == department.agency_id, func.starts_with(Department.path, f"{old_path}."))
     query = update(Department).where(*below).values(path=new_path)
     session.execute(query, execution_options={"synchronize_session": False})
+
+
+def list_above(session: DatabaseSession, department_ids: Collection[UUID]) -> list[Department]:
+    """These departments and all above them."""
+    paths = session.scalars(select(Department.path).where(Department.id.in_(department_ids)))
+    above = {UUID(part) for path in paths for part in path.split(".")}
+    return list(session.scalars(select(Department).where(Department.id.in_(above))))
 
 
 def departments_of(session: DatabaseSession, agency_id: UUID, department_ids: list[UUID]) -> set[UUID]:
@@ -169,17 +210,125 @@ def list_departments(
 def list_people(
     session: DatabaseSession,
     visible: ColumnElement[bool],
-    status: str | None,
-    department_id: UUID | None,
+    wanted: ListUsers,
     after: UUID | None,
-    limit: int,
 ) -> list[Person]:
-    query = select(Person).where(visible).order_by(Person.id).limit(limit)
-    if status:
-        query = query.where(Person.status == status)
-    if department_id:
-        query = query.where(is_member_of(department_id))
+    """One more than is wanted."""
+    query = select(Person).where(visible).order_by(Person.id).limit(wanted.limit + 1)
+    if wanted.status:
+        query = query.where(Person.status == wanted.status)
+    if wanted.department_id:
+        query = query.where(is_member_of(wanted.department_id))
+    if wanted.role:
+        query = query.where(Person.roles.contains([str(wanted.role)]))
+    if wanted.supervisor_id:
+        query = query.where(Person.supervisor_id == wanted.supervisor_id)
     return list(session.scalars(query.where(Person.id > after) if after else query))
+
+
+LOCK_SUPERVISORS = text("SELECT pg_advisory_xact_lock(hashtextextended('supervisors ' || :agency_id, 0))")
+
+
+def lock_supervisors(session: DatabaseSession, agency_id: UUID) -> None:
+    """Of two who put each other above themselves the second one sees what the first has done."""
+    session.execute(LOCK_SUPERVISORS, {"agency_id": str(agency_id)})
+
+
+def supervisors_of(session: DatabaseSession, person_id: UUID) -> set[UUID]:
+    """All who are above somebody."""
+    return set(session.scalars(select(func.supervisors_of(person_id))))
+
+
+def groups_of(session: DatabaseSession, person_id: UUID) -> frozenset[UUID]:
+    """The sales groups of which somebody is a member."""
+    query = select(SalesGroup.id).where(SalesGroup.member_ids.contains([person_id]), ~SalesGroup.is_dissolved)
+    return frozenset(session.scalars(query))
+
+
+# --- roles
+
+LOCK_ROLE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('role ' || :key, 0))")
+LOCK_ROLE_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('role ' || :key, 0))")
+
+
+def lock_roles(session: DatabaseSession, keys: Iterable[str]) -> None:
+    """Before somebody is given them: who changes one at the same time waits until it can be seen who has it."""
+    for key in sorted(keys):
+        session.execute(LOCK_ROLE, {"key": key})
+
+
+def lock_role_alone(session: DatabaseSession, key: str) -> None:
+    """Before it is changed for all who have it."""
+    session.execute(LOCK_ROLE_ALONE, {"key": key})
+
+
+def find_role(session: DatabaseSession, role_id: UUID) -> Role | None:
+    return session.get(Role, role_id, populate_existing=True)
+
+
+def roles_by_key(session: DatabaseSession, keys: Iterable[str]) -> dict[str, Role]:
+    """Those that are not built in."""
+    query = select(Role).where(Role.key.in_(keys)).execution_options(populate_existing=True)
+    return {role.key: role for role in session.scalars(query)}
+
+
+def list_roles(
+    session: DatabaseSession, visible: ColumnElement[bool], archived: bool, after: UUID | None, limit: int
+) -> list[Role]:
+    query = select(Role).where(visible, Role.archived_at.is_not(None) if archived else Role.archived_at.is_(None))
+    query = query.order_by(Role.id).limit(limit)
+    return list(session.scalars(query.where(Role.id > after) if after else query))
+
+
+def lock_holders(session: DatabaseSession, key: str) -> list[Person]:
+    query = select(Person).where(Person.roles.contains([key])).order_by(Person.id)
+    return list(session.scalars(query.with_for_update().execution_options(populate_existing=True)))
+
+
+def has_holders(session: DatabaseSession, key: str) -> bool:
+    return session.scalar(select(Person.id).where(Person.roles.contains([key])).limit(1)) is not None
+
+
+def find_facts(session: DatabaseSession, person_id: UUID) -> Row[Any] | None:
+    """What a person's rights are made of, and what a passport says of him."""
+    columns = (Person.__table__.c[name] for name in (*OF_PASSPORTS, "status"))
+    query: Select[Any] = select(*columns, *rights.COLUMNS).where(Person.id == person_id)
+    return session.execute(query).one_or_none()
+
+
+def roles_that_list(session: DatabaseSession, department_id: UUID) -> Sequence[Role]:
+    """By key."""
+    listed = func.jsonb_path_exists(Role.grants, literal(f'$[*].department_ids[*] ? (@ == "{department_id}")', JSONPATH))
+    query = select(Role).where(listed).order_by(Role.key)
+    return session.scalars(query, execution_options=FRESH).all()
+
+
+# --- row grants
+
+
+def lock_grants_on(session: DatabaseSession, department_id: UUID) -> Sequence[RowGrant]:
+    """Those on the records of a department that are not withdrawn."""
+    query = select(RowGrant).where(RowGrant.department_id == department_id, RowGrant.withdrawn_at.is_(None))
+    return session.scalars(query.order_by(RowGrant.id).with_for_update(), execution_options=FRESH).all()
+
+
+def lock_grant(session: DatabaseSession, person_id: UUID, grant_id: UUID) -> RowGrant | None:
+    query = select(RowGrant).where(RowGrant.id == grant_id, RowGrant.person_id == person_id)
+    return session.scalars(query.with_for_update()).one_or_none()
+
+
+def count_live_grants(session: DatabaseSession, person_id: UUID) -> int:
+    return session.scalar(select(func.count()).where(RowGrant.person_id == person_id, *rights.IS_LIVE)) or 0
+
+
+def list_grants(session: DatabaseSession, wanted: ListGrants, after: UUID | None) -> list[RowGrant]:
+    """One more than is wanted."""
+    query = select(RowGrant).where(RowGrant.person_id == wanted.user_id).order_by(RowGrant.id).limit(wanted.limit + 1)
+    query = query.where(*rights.IS_LIVE) if wanted.state == "live" else query
+    return list(session.scalars(query.where(RowGrant.id > after) if after else query))
+
+
+# --- who has been away
 
 
 def list_inactive(session: DatabaseSession, limit: datetime, most: int) -> list[tuple[UUID, int]]:
@@ -222,15 +371,16 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
     )
 
 
-OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "roles", "display_name")
+OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "display_name")
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
+        *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
-    .join_from(Session.__table__, Person.__table__)
+    .join_from(Session.__table__, Person.__table__, Session.__table__.c.person_id == Person.__table__.c.id)
     .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )

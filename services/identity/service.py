@@ -5,14 +5,18 @@ import hmac
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
+from services.contracts.permissions import abilities_of_built_in
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
 from services.identity.agencies import Agencies
 from services.identity.departments import Departments
+from services.identity.explaining import Explaining
 from services.identity.groups import Groups
 from services.identity.passwords import hash_password
 from services.identity.people import add_person, user_view
 from services.identity.profile import Profile
+from services.identity.roles import Roles
+from services.identity.row_grants import RowGrants
 from services.identity.sessions import Sessions
 from services.identity.tree import add_agency, add_department
 from services.identity.users import Users
@@ -21,7 +25,7 @@ from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, Accounts):
+class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, Accounts, Roles, RowGrants, Explaining):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,
@@ -30,6 +34,7 @@ class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, A
         "sales_group_name": NameTaken,
         "person_login_key": LoginTaken,
         "person_login_check": InvalidRequest,
+        "role_name": NameTaken,
     }
 
     @serves(contract.SETUP_STATE)
@@ -54,7 +59,8 @@ class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, A
                 department,
                 login=command.login,
                 display_name=command.display_name,
-                role=domain.ADMINISTRATOR,
+                roles=[domain.ADMINISTRATOR],
+                abilities=abilities_of_built_in([domain.ADMINISTRATOR]),
                 password_hash=password_hash,
             )
             work.audit(person.id, agency_id=agency.id, new=user_view(person))

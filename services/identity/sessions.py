@@ -13,11 +13,13 @@ from services.contracts.errors import (
     ServiceUnavailable,
     WrongCredentials,
 )
+from services.contracts.permissions import BEFORE_OWN_PASSWORD
 from services.identity import domain, queries
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
 from services.identity.models import Person, Session
 from services.identity.passwords import matches
+from services.identity.rights import rights_of
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.ids import new_id
@@ -72,7 +74,7 @@ class Sessions(Service):
             managed_department_ids=tuple(opened.managed_department_ids),
             session_id=opened.id,
             roles=tuple(opened.roles),
-            grants=domain.grants_of(opened.roles, by_code=opened.by_code),
+            grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),
             display_name=opened.display_name,
             password_change_required=opened.by_code,
         )

@@ -22,7 +22,7 @@ from services.contracts.errors import (
     ServiceUnavailable,
     rebuild,
 )
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.plumbing import logs, wall
 from services.plumbing.bus import BrokerAway, NoAnswer, Refused, Unroutable
 from services.plumbing.database import connection_of, session_of
@@ -97,7 +97,7 @@ class Call:
             answer_if_known(connection, self)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> Reach:
         """On whose records the caller may use this operation."""
         assert self.operation.permission is not None
         return self.caller.scope(self.operation.permission)

@@ -35,6 +35,15 @@ def decode_moment_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
     return _decode(cursor, _moment_and_id)
 
 
+def decode_name_or_id(cursor: str | None) -> str | UUID | None:
+    """Of a list in which things with names come before those with ids. Raises InvalidCursor."""
+    return _decode(cursor, _name_or_id)
+
+
+def _name_or_id(key: str) -> str | UUID:
+    return key if re.fullmatch("[a-z_]{1,40}", key) else UUID(key)
+
+
 def _moment_and_id(moment: str, id_: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
 

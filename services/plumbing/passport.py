@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from services.contracts.errors import NotAuthenticated, PermissionDenied
-from services.contracts.permissions import SYSTEM, Grants, Permission, Scope
+from services.contracts.permissions import SYSTEM, Permission, Scope
+from services.contracts.reach import Grants, Reach
+from services.plumbing.claims import read_grants, read_id, write_grants, write_id
 
 LIFETIME = 10.0  # seconds
 LEEWAY = 2.0  # seconds by which the clocks of two hosts may differ; one is not ready past 1 s
@@ -30,8 +32,8 @@ class Caller:
     subject: str
     agency_id: UUID = NOBODY
     department_id: UUID = NOBODY
-    other_department_ids: tuple[UUID, ...] = ()
     managed_department_ids: tuple[UUID, ...] = ()
+    other_department_ids: tuple[UUID, ...] = ()
     session_id: UUID = NOBODY
     roles: tuple[str, ...] = ()
     grants: Grants = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Caller:
     def may(self, permission: str) -> bool:
         return permission in self.grants
 
-    def scope(self, permission: Permission) -> Scope:
+    def scope(self, permission: Permission) -> Reach:
         """On whose records it counts. Raises PermissionDenied without the permission."""
         try:
             return self.grants[permission]
@@ -82,11 +84,11 @@ class Signer:
             "sub": caller.subject,
             "agency": str(caller.agency_id),
             "department": str(caller.department_id),
-            "others": [str(department_id) for department_id in caller.other_department_ids],
-            "managed": [str(department_id) for department_id in caller.managed_department_ids],
+            "others": [write_id(department_id) for department_id in caller.other_department_ids],
+            "managed": [write_id(department_id) for department_id in caller.managed_department_ids],
             "session": str(caller.session_id),
             "roles": list(caller.roles),
-            "grants": {permission: scope.value for permission, scope in caller.grants.items()},
+            "grants": write_grants(caller.grants),
             "name": caller.display_name,
             "change": caller.password_change_required,
         }
@@ -162,11 +164,11 @@ class Verifier:
             subject=str(UUID(subject)),
             agency_id=UUID(claims["agency"]),
             department_id=UUID(claims["department"]),
-            other_department_ids=tuple(UUID(department_id) for department_id in claims.get("others", ())),
-            managed_department_ids=tuple(UUID(department_id) for department_id in claims.get("managed", ())),
+            other_department_ids=tuple(read_id(department_id) for department_id in claims.get("others", ())),
+            managed_department_ids=tuple(read_id(department_id) for department_id in claims.get("managed", ())),
             session_id=UUID(claims["session"]),
             roles=tuple(str(role) for role in claims.get("roles", ())),
-            grants={permission: Scope(scope) for permission, scope in claims["grants"].items()},
+            grants=read_grants(claims["grants"]),
             display_name=str(claims["name"]),
             password_change_required=bool(claims["change"]),
         )

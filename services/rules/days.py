@@ -5,7 +5,6 @@ from typing import Any
 from services.contracts import rules as contract
 from services.contracts.base import Page
 from services.contracts.errors import OutOfScope
-from services.contracts.permissions import HOLDERS
 from services.directory.models import Person
 from services.directory.scopes import has_within
 from services.directory.service import known_person
@@ -21,7 +20,7 @@ MOST_MEMBERS = 200
 def show_day(query: contract.AskDay, call: Call) -> contract.DayView:
     """Raises NotFound for somebody unknown, OutOfScope for somebody beyond the caller's reach."""
     person = known_person(call, query.person_id or call.user_id)
-    is_holder = not HOLDERS.isdisjoint(person.roles)
+    is_holder = "holds" in person.abilities
     with call.reading() as session:
         if person.id != call.user_id and not queries.is_within(session, person.id, reach(call)):
             raise OutOfScope()

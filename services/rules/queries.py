@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, and_, distinct, func, select, text
 from sqlalchemy.orm import Session
 
-from services.contracts.permissions import HOLDERS
 from services.directory.models import Person
 from services.rules.models import Contact, Deadline, Holding
 
@@ -100,8 +99,7 @@ def figures_of(session: Session, people: Sequence[UUID], day: date, now: datetim
 
 # --- people
 
-IS_HOLDER: ColumnElement[bool] = Person.roles.bool_op("&&")(sorted(HOLDERS))
-"""Whether somebody has a role whose people may hold customers."""
+IS_HOLDER: ColumnElement[bool] = Person.abilities.contains(["holds"])
 
 
 def is_within(session: Session, person_id: UUID, scope: ColumnElement[bool]) -> bool:

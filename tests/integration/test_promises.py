@@ -242,11 +242,11 @@ def test_a_denial_changes_nothing_and_is_audited(stack: Stack, headquarters: Hea
 def test_an_agency_admin_manages_his_own_agency_alone(headquarters: Headquarters) -> None:
     department = headquarters.department()
     admin, elsewhere = headquarters.person("agency_admin", department["id"]), headquarters.department()
-    new = {"login": unique("u"), "role": "rep", "department_id": department["id"]}
+    new = {"login": unique("u"), "roles": ["rep"], "department_id": department["id"]}
     assert admin.post("/v1/users", new)["agency_id"] == department["agency_id"]
     foreign = admin.request("POST", "/v1/users", {**new, "login": unique("u"), "department_id": elsewhere["id"]})
     assert foreign.status_code == 404
-    above = admin.request("POST", "/v1/users", {**new, "login": unique("u"), "role": "subsystem_admin"})
+    above = admin.request("POST", "/v1/users", {**new, "login": unique("u"), "roles": ["subsystem_admin"]})
     assert (above.status_code, above.json()["type"]) == (403, "urn:qudao:problem:above-your-rights")
     assert admin.request("POST", f"/v1/users/{headquarters.admin.user['user_id']}/one-time-code").status_code == 404
     assert {agency["id"] for agency in admin.get("/v1/agencies")["items"]} == {department["agency_id"]}
@@ -258,7 +258,7 @@ def test_names_are_unique_with_a_clear_answer(headquarters: Headquarters) -> Non
     again = headquarters.admin.request("POST", "/v1/agencies", {"name": agency["name"]})
     assert (again.status_code, again.json()["type"]) == (409, "urn:qudao:problem:name-taken")
     user = headquarters.add_user()
-    body = {"login": user["login"].upper(), "role": "rep", "department_id": user["department_id"]}
+    body = {"login": user["login"].upper(), "roles": ["rep"], "department_id": user["department_id"]}
     taken = headquarters.admin.request("POST", "/v1/users", body)
     assert (taken.status_code, taken.json()["type"]) == (409, "urn:qudao:problem:login-taken")
 

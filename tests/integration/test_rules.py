@@ -592,7 +592,7 @@ def test_who_changes_his_role_or_department_is_allowed_what_they_allow(headquart
     wait_for_limit(team.rep, 11)
     path = f"/v1/users/{team.rep.user['id']}"
     tag = team.admin.request("GET", path).headers["ETag"]
-    expect(200, team.admin.request("PATCH", path, {"role": "supervisor"}, If_Match=tag))
+    expect(200, team.admin.request("PATCH", path, {"roles": ["supervisor"]}, If_Match=tag))
     wait_for_limit(team.rep, 12)
 
 

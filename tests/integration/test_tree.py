@@ -474,11 +474,11 @@ def test_a_merged_department_gives_everything_to_the_other_one_and_stays_as_a_si
         edit(admin, f"/v1/departments/{old}", name="x"),
         edit(admin, f"/v1/users/{guest['id']}", department_id=old),
         admin.request("POST", "/v1/departments", {"agency_id": team.agency_id, "name": "x", "parent_id": old}),
-        admin.request("POST", "/v1/users", {"login": unique("u"), "role": "rep", "department_id": old}),
+        admin.request("POST", "/v1/users", {"login": unique("u"), "roles": ["rep"], "department_id": old}),
     ]
     assert {kind(answer) for answer in refused} == {(409, "department-merged")}
     assert all(answer.json()["merged_into_id"] == new for answer in refused)
-    managing = {"role": "manager", "managed_department_ids": [old]}
+    managing = {"roles": ["manager"], "managed_department_ids": [old]}
     assert kind(edit(admin, f"/v1/users/{guest['id']}", **managing)) == (422, "managed-departments-missing")
     name = department(admin, old)["name"]
     assert make(admin, team.agency_id, name)["name"] == name  # its name is free again
@@ -490,7 +490,7 @@ def test_who_comes_while_a_department_is_merged_is_in_the_other_one_or_refused(h
     team, admin = headquarters.team(), headquarters.admin
     for _ in range(SIBLINGS):
         old, guest = make(admin, team.agency_id)["id"], headquarters.add_user("rep", team.department_id)
-        body = {"login": unique("u"), "role": "rep", "department_id": old}
+        body = {"login": unique("u"), "roles": ["rep"], "department_id": old}
         merged, added, joined = at_once(
             partial(act, admin, old, "merge", into_id=team.other_department_id),
             partial(admin.request, "POST", "/v1/users", body),
@@ -516,12 +516,12 @@ def test_a_frozen_department_takes_nobody_and_its_people_go_on(headquarters: Hea
         edit(admin, f"/v1/users/{stranger['id']}", department_id=frozen),
         edit(admin, f"/v1/users/{stranger['id']}", other_department_ids=[frozen]),
         admin.request("POST", "/v1/departments", {"agency_id": team.agency_id, "name": "x", "parent_id": frozen}),
-        admin.request("POST", "/v1/users", {"login": unique("u"), "role": "rep", "department_id": frozen}),
+        admin.request("POST", "/v1/users", {"login": unique("u"), "roles": ["rep"], "department_id": frozen}),
     ]
     assert {kind(answer) for answer in refused} == {(409, "department-frozen")}
     rep.entered()
     expect(200, edit(admin, f"/v1/users/{rep.user['id']}", display_name="还在", department_id=frozen))
-    expect(200, edit(admin, f"/v1/users/{stranger['id']}", role="manager", managed_department_ids=[frozen]))
+    expect(200, edit(admin, f"/v1/users/{stranger['id']}", roles=["manager"], managed_department_ids=[frozen]))
     expect(200, move(admin, child, None))
     expect(200, edit(admin, f"/v1/departments/{frozen}", name=unique("冻")))
     assert expect(200, act(team.admin, frozen, "thaw"))["status"] == "active"
@@ -562,7 +562,7 @@ def test_a_supervisor_of_several_departments_sees_the_people_of_each(headquarter
     customer = rep.entered()
     assert supervisor.get(f"/v1/customers/{customer}")["id"] == customer
     assert customer in {row["id"] for row in supervisor.pages("/v1/customers?of=visible")}
-    assert rep.user["id"] in {row["user_id"] for row in supervisor.pages("/v1/days")}
+    assert rep.user["id"] in {row["id"] for row in supervisor.pages("/v1/days")}
     expect(200, edit(admin, f"/v1/users/{supervisor.user['id']}", other_department_ids=[]))
     eventually(lambda: supervisor.request("GET", f"/v1/customers/{customer}").status_code, seconds=1, until=lambda s: s == 404)
 
@@ -573,6 +573,6 @@ def test_other_departments_are_of_the_own_agency_and_ten_at_most(headquarters: H
     assert edit(headquarters.admin, path, other_department_ids=[foreign]).status_code == 404
     assert edit(headquarters.admin, path, other_department_ids=[foreign] * 11).status_code == 422
     assert edit(headquarters.admin, path, other_department_ids=None).status_code == 422
-    body = {"login": unique("u"), "role": "rep", "department_id": team.department_id, "other_department_ids": [foreign]}
+    body = {"login": unique("u"), "roles": ["rep"], "department_id": team.department_id, "other_department_ids": [foreign]}
     assert headquarters.admin.request("POST", "/v1/users", body).status_code == 404
     assert headquarters.admin.get(path)["other_department_ids"] == []

@@ -6,16 +6,16 @@ from uuid import UUID
 import pytest
 
 from services.contracts.errors import NotClaimable, ReceiverUnfit
-from services.contracts.permissions import Scope
+from services.contracts.permissions import Scope, abilities_of_built_in
 from services.customers.holding.domain import cause_of_release, check_claimable, check_receiver
 
 OURS, THEIRS = UUID(int=10), UUID(int=11)
-REP: dict[str, Any] = {"status": "active", "roles": ["rep"], "agency_id": OURS, "of_agency_id": OURS, "scope": Scope.AGENCY}
+REP: dict[str, Any] = {"status": "active", "abilities": ["holds"], "agency_id": OURS, "of_agency_id": OURS, "scope": Scope.AGENCY}
 
 
 @pytest.mark.parametrize("role", ["rep", "supervisor", "manager"])
 def test_sellers_may_be_given_customers(role: str) -> None:
-    check_receiver(**{**REP, "roles": ["auditor", role]})
+    check_receiver(**{**REP, "abilities": abilities_of_built_in(["auditor", role])})
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_sellers_may_be_given_customers(role: str) -> None:
     [
         ({"status": "locked"}, "the account is not active"),
         ({"status": "disabled"}, "the account is not active"),
-        ({"roles": ["auditor"]}, "people of this role hold no customers"),
-        ({"roles": ["agency_admin"]}, "people of this role hold no customers"),
+        ({"abilities": abilities_of_built_in(["auditor"])}, "people of this role hold no customers"),
+        ({"abilities": abilities_of_built_in(["agency_admin"])}, "people of this role hold no customers"),
         ({"of_agency_id": THEIRS}, "the person is of another agency"),
     ],
 )

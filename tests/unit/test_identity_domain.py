@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.contracts.errors import (
-    AboveYourRights,
     CaptchaRequired,
     DepartmentBelowItself,
     DepartmentFrozen,
@@ -23,20 +22,17 @@ from services.contracts.errors import (
     TreeTooDeep,
 )
 from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
-from services.contracts.permissions import BEFORE_OWN_PASSWORD, ROLES, Scope, union_of
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
     active_since,
     are_many,
     below,
     check_administrator_remains,
-    check_grant,
     check_managed_departments,
     check_not_oneself,
     check_password,
     check_place,
     check_takes,
-    grants_of,
     inactivity_limit,
     is_live,
     others,
@@ -106,17 +102,6 @@ def test_a_long_password_needs_no_kinds_of_characters(password: str) -> None:
     check_password(password, login="zhang.san", display_name="张三")
 
 
-def test_nobody_grants_in_another_agency_or_above_it() -> None:
-    check_grant(Scope.AGENCY, "rep", agency_id=OURS, own_agency_id=OURS, is_headquarters=False)
-    check_grant(Scope.ALL, "subsystem_admin", agency_id=OURS, own_agency_id=OURS, is_headquarters=True)
-    with pytest.raises(AboveYourRights):
-        check_grant(Scope.AGENCY, "rep", agency_id=THEIRS, own_agency_id=OURS, is_headquarters=False)
-    with pytest.raises(AboveYourRights):
-        check_grant(Scope.AGENCY, "subsystem_admin", agency_id=OURS, own_agency_id=OURS, is_headquarters=True)
-    with pytest.raises(AboveYourRights):
-        check_grant(Scope.ALL, "subsystem_admin", agency_id=THEIRS, own_agency_id=OURS, is_headquarters=False)
-
-
 def live(now: datetime, *, ended: datetime | None = None, used: datetime = NOON) -> bool:
     return is_live(now, used_at=used, expires_at=NOON + timedelta(hours=12), ended_at=ended)
 
@@ -130,32 +115,24 @@ def test_a_session_lives_thirty_idle_minutes_and_twelve_hours() -> None:
     assert not live(NOON + second, ended=NOON)
 
 
-def test_before_the_own_password_nothing_else_is_permitted() -> None:
-    assert grants_of(["subsystem_admin"], by_code=True) == BEFORE_OWN_PASSWORD
-    assert grants_of(["rep"], by_code=False) == ROLES["rep"]
-
-
-def test_of_several_roles_the_widest_scope_counts() -> None:
-    assert union_of(["rep", "supervisor"])["customer:read"] is Scope.DEPARTMENT
-    assert union_of(["supervisor", "rep"])["customer:read"] is Scope.DEPARTMENT
-
-
-def test_managers_and_nobody_else_oversee_departments() -> None:
-    check_managed_departments("manager", [OURS], of_the_agency={OURS})
-    check_managed_departments("rep", [], of_the_agency=set())
+def test_who_has_a_role_that_counts_on_managed_departments_oversees_some_and_nobody_else() -> None:
+    check_managed_departments(["holds", "oversees"], [OURS], of_the_agency={OURS})
+    check_managed_departments(["holds"], [], of_the_agency=set())
 
 
 @pytest.mark.parametrize(
-    ("role", "departments", "reason"),
+    ("abilities", "departments", "reason"),
     [
-        ("manager", [], "a manager oversees at least one department"),
-        ("supervisor", [OURS], "only managers oversee departments"),
-        ("manager", [OURS, THEIRS], "a department is not of the user's agency"),
+        (["oversees"], [], "a role counts on managed departments: name one at least"),
+        (["holds"], [OURS], "no role counts on managed departments"),
+        (["oversees"], [OURS, THEIRS], "a department is not of the user's agency"),
     ],
 )
-def test_wrong_managed_departments_are_refused_with_the_reason(role: str, departments: list[UUID], reason: str) -> None:
+def test_wrong_managed_departments_are_refused_with_the_reason(
+    abilities: list[str], departments: list[UUID], reason: str
+) -> None:
     with pytest.raises(ManagedDepartmentsMissing) as refused:
-        check_managed_departments(role, departments, of_the_agency={OURS})
+        check_managed_departments(abilities, departments, of_the_agency={OURS})
     assert refused.value.details == {"reason": reason}
 
 

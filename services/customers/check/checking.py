@@ -22,7 +22,7 @@ from services.customers.collision.evidence import Match, telling
 from services.customers.collision.keys import fragment_of
 from services.customers.collision.subject import Subject, subject_of
 from services.customers.collision.verdict import Viewpoint, hit, judge, parts_of
-from services.directory.queries import names_of_role
+from services.directory.queries import names_of_administrators
 from services.plumbing.call import Call
 
 FIELDS = ("name", "phone", "fax", "credit_code", "website", "email")
@@ -105,7 +105,7 @@ def with_administrators(session: Any, verdict: Verdict, viewpoint: Viewpoint) ->
     """Whom to ask for what lies in the agency pool is who administers it."""
     if verdict.reason != "in_agency_pool":
         return verdict
-    return verdict.model_copy(update={"ask": tuple(names_of_role(session, viewpoint.agency_id, "agency_admin"))})
+    return verdict.model_copy(update={"ask": tuple(names_of_administrators(session, viewpoint.agency_id))})
 
 
 def shown(matches: Sequence[Match], viewpoint: Viewpoint) -> tuple[Hit, ...]:

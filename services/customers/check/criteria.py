@@ -10,6 +10,7 @@ from services.contracts.base import Page
 from services.contracts.collision import DEFAULT_WEIGHTS, CollisionRules
 from services.contracts.errors import VersionConflict
 from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.customers.collision.evidence import DEFAULT_RULES
 from services.customers.models import CollisionRulesVersion
 from services.plumbing import paging
@@ -92,7 +93,7 @@ VERSIONS = text(
 )
 
 
-def show(connection: Connection, scope: Scope) -> contract.CollisionRulesView:
+def show(connection: Connection, scope: Reach) -> contract.CollisionRulesView:
     row = connection.execute(VERSIONS, {"before": None, "most": 1}).one_or_none()
     if row is None:
         return contract.CollisionRulesView(version=0, rules=DEFAULT_RULES, criteria=criteria_of(DEFAULT_RULES))

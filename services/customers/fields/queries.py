@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.fields import ListReveals
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.customers.fields.models import Reveal, RevealCount
 from services.directory.models import Person
 from services.directory.scopes import visible
@@ -40,7 +40,7 @@ def revealed_on(connection: Connection, person_id: UUID, day: date) -> int:
 
 
 def list_reveals(
-    connection: Connection, scope: Scope, caller: Caller, wanted: ListReveals, after: UUID | None, limit: int
+    connection: Connection, scope: Reach, caller: Caller, wanted: ListReveals, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     """The newest first. Whose a reveal is, is who made it; the agency is the customer's."""
     query = select(TABLE, PERSON_NAME).join_from(TABLE, Person, Person.id == TABLE.c.person_id, isouter=True)

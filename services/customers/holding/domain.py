@@ -5,14 +5,15 @@ from uuid import UUID
 
 from services.contracts.customers import Cause, PoolKind
 from services.contracts.errors import NotClaimable, ReceiverUnfit
-from services.contracts.permissions import HOLDERS, Scope
+from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 
 
-def check_receiver(*, status: str, roles: Sequence[str], agency_id: UUID, of_agency_id: UUID, scope: Scope) -> None:
+def check_receiver(*, status: str, abilities: Sequence[str], agency_id: UUID, of_agency_id: UUID, scope: Reach) -> None:
     """Raises ReceiverUnfit when a person may not be given a customer of this agency; headquarters gives across agencies."""
     if status != "active":
         raise ReceiverUnfit(reason="the account is not active")
-    if not HOLDERS.intersection(roles):
+    if "holds" not in abilities:
         raise ReceiverUnfit(reason="people of this role hold no customers")
     if agency_id != of_agency_id and scope is not Scope.ALL:
         raise ReceiverUnfit(reason="the person is of another agency")

@@ -22,6 +22,7 @@ from services.contracts.errors import (
 )
 from services.contracts.permissions import Scope
 from services.contracts.pools import MoveCustomer
+from services.contracts.reach import Reach
 from services.customers.catalogue.values import Catalogue
 from services.customers.check import matching
 from services.customers.check.checking import viewpoint_of
@@ -186,10 +187,10 @@ def refuse_twins(session: Session, subject: Subject, customer: Customer, viewpoi
         raise HeldElsewhere(detail=verdict.message, reason=verdict.reason, ask=list(verdict.ask))
 
 
-def check(receiver: Person, customer: Customer, scope: Scope) -> None:
+def check(receiver: Person, customer: Customer, scope: Reach) -> None:
     domain.check_receiver(
         status=receiver.status,
-        roles=receiver.roles,
+        abilities=receiver.abilities,
         agency_id=receiver.agency_id,
         of_agency_id=customer.agency_id,
         scope=scope,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.members import MemberOutcome
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.customers.members.models import MemberArrival, MemberSource, Territory, TerritoryPlace
 from services.customers.models import Customer
 from services.directory.models import Agency, Person
@@ -33,13 +33,13 @@ MEMBERS: Select[Any] = (
 )
 
 
-def seen_by(scope: Scope, caller: Caller) -> ColumnElement[bool]:
+def seen_by(scope: Reach, caller: Caller) -> ColumnElement[bool]:
     """Whose a member is, is who received it, or held it when it came."""
     return visible(scope, caller, owner=ARRIVALS.c.person_id, agency=ARRIVALS.c.agency_id)
 
 
 def list_members(
-    connection: Connection, scope: Scope, caller: Caller, outcome: MemberOutcome | None, after: UUID | None, limit: int
+    connection: Connection, scope: Reach, caller: Caller, outcome: MemberOutcome | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     """The newest first: ids are in the order in which they came."""
     query = MEMBERS.where(seen_by(scope, caller))
@@ -50,7 +50,7 @@ def list_members(
     return connection.execute(query.order_by(ARRIVALS.c.id.desc()).limit(limit)).all()
 
 
-def get_member(connection: Connection, member_id: UUID, scope: Scope, caller: Caller) -> Row[Any]:
+def get_member(connection: Connection, member_id: UUID, scope: Reach, caller: Caller) -> Row[Any]:
     """Raises NotFound, or OutOfScope when it is hidden."""
     found = connection.execute(MEMBERS.where(ARRIVALS.c.id == member_id, seen_by(scope, caller))).one_or_none()
     if found is None:
@@ -66,11 +66,11 @@ SOURCES: Select[Any] = select(
 ).join_from(MemberSource, Agency, Agency.id == MemberSource.agency_id)
 
 
-def of_agency(scope: Scope, caller: Caller) -> ColumnElement[bool]:
+def of_agency(scope: Reach, caller: Caller) -> ColumnElement[bool]:
     return visible(scope, caller, owner=None, agency=MemberSource.agency_id)
 
 
-def list_sources(connection: Connection, scope: Scope, caller: Caller, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+def list_sources(connection: Connection, scope: Reach, caller: Caller, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
     query = SOURCES.where(of_agency(scope, caller)).order_by(MemberSource.id).limit(limit)
     return connection.execute(query.where(MemberSource.id > after) if after else query).all()
 
@@ -81,7 +81,7 @@ def source_of(session: Session, source_id: UUID) -> Row[Any]:
     return session.execute(SOURCES.where(MemberSource.id == source_id)).one()
 
 
-def lock_source(session: Session, source_id: UUID, scope: Scope, caller: Caller) -> MemberSource:
+def lock_source(session: Session, source_id: UUID, scope: Reach, caller: Caller) -> MemberSource:
     """Raises NotFound, or OutOfScope when it is hidden."""
     query = select(MemberSource).where(MemberSource.id == source_id, of_agency(scope, caller)).with_for_update()
     found = session.scalars(query).one_or_none()
@@ -119,5 +119,5 @@ def list_places(session: Session, agency_id: UUID) -> Sequence[str]:
     return session.scalars(query.order_by(TerritoryPlace.place)).all()
 
 
-def list_reps(session: Session, agency_id: UUID) -> set[UUID]:
-    return set(session.scalars(select(Person.id).where(Person.agency_id == agency_id, Person.roles.contains(["rep"]))))
+def list_sellers(session: Session, agency_id: UUID) -> set[UUID]:
+    return set(session.scalars(select(Person.id).where(Person.agency_id == agency_id, Person.abilities.contains(["sells"]))))

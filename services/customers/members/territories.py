@@ -56,7 +56,7 @@ def replace_places(session: Session, agency_id: UUID, places: list[str]) -> None
 
 def refuse_unknown(session: Session, command: SetTerritory) -> None:
     """Raises InvalidRequest for a code that is no division's, and for somebody who is no rep of the agency."""
-    reps = queries.list_reps(session, command.agency_id) if command.assignees else set()
+    sellers = queries.list_sellers(session, command.agency_id) if command.assignees else set()
     wrong = [
         {"in": "body", "pointer": f"/places/{at}", "detail": "is the code of no province, city or county"}
         for at, code in enumerate(command.places)
@@ -64,7 +64,7 @@ def refuse_unknown(session: Session, command: SetTerritory) -> None:
     ] + [
         {"in": "body", "pointer": f"/assignees/{at}", "detail": "is no rep of this agency"}
         for at, person_id in enumerate(command.assignees or ())
-        if person_id not in reps
+        if person_id not in sellers
     ]
     if wrong:
         raise InvalidRequest(errors=wrong)

@@ -47,7 +47,7 @@ def next_person(session: Session, agency_id: UUID) -> Person | None:
 def list_waiting(session: Session, agency_id: UUID) -> Sequence[Person]:
     """Who has no room, or of whom it is not known yet how many he may hold, is passed over."""
     query = select(Person).join(Stock, Stock.person_id == Person.id).where(Stock.held < Stock.allowed)
-    query = query.where(Person.agency_id == agency_id, Person.status == "active", Person.roles.contains(["rep"]))
+    query = query.where(Person.agency_id == agency_id, Person.status == "active", Person.abilities.contains(["sells"]))
     query = query.where(Person.agency_id.not_in(FROZEN))
     setting = session.get(Territory, agency_id)
     if setting and setting.assignees is not None:

@@ -131,7 +131,7 @@ def check_fit(session: Session, call: Call, pool: Pool, person_id: UUID) -> None
         raise ReceiverUnfit(reason="the person is of another agency") if call.scope is Scope.ALL else OutOfScope()
     check_receiver(
         status=person.status,
-        roles=person.roles,
+        abilities=person.abilities,
         agency_id=person.agency_id,
         of_agency_id=pool.agency_id,
         scope=Scope.AGENCY,

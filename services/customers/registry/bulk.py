@@ -28,7 +28,7 @@ from services.customers.registry.earlier import Earlier
 from services.customers.reviews import items as review_items
 from services.customers.search import indexing
 from services.directory.models import Agency
-from services.directory.queries import names_of_role
+from services.directory.queries import names_of_administrators
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.masking import mask
@@ -120,7 +120,7 @@ class Batch:
 
     @cached_property
     def administrators(self) -> tuple[str, ...]:
-        return tuple(names_of_role(self.session, self.viewpoint.agency_id, "agency_admin"))
+        return tuple(names_of_administrators(self.session, self.viewpoint.agency_id))
 
     # --- deciding
 

@@ -22,14 +22,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from services.contracts.errors import NotFound, OutOfScope
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.contracts.team import Right
 from services.customers.disputes.models import Dispute
 from services.customers.fields import policy
 from services.customers.models import BoundEntry, Customer, CustomerName, EntryAttempt, Ownership, Pool
 from services.customers.team.access import is_shared_with
 from services.directory.models import Person
-from services.directory.scopes import AnyCaller, by_scope, values_of, visible
+from services.directory.scopes import AnyCaller, ByReach, values_of, visible
 from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
@@ -48,12 +48,12 @@ VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kin
 # --- one customer
 
 OF_COLLABORATOR = is_shared_with(AnyCaller, "read", TABLE.c.id)
-FIND = by_scope(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen | OF_COLLABORATOR), **SEEN)
+FIND = ByReach(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen | OF_COLLABORATOR), **SEEN)
 FIND_ANY = VIEW.where(TABLE.c.id == bindparam("customer_id"))
 
 
-def find_customer(connection: Connection, customer_id: UUID, scope: Scope, caller: Caller) -> Row[Any] | None:
-    return connection.execute(FIND[scope], {"customer_id": customer_id, **values_of(caller)}).one_or_none()
+def find_customer(connection: Connection, customer_id: UUID, scope: Reach, caller: Caller) -> Row[Any] | None:
+    return connection.execute(FIND[scope], {"customer_id": customer_id, **values_of(caller, scope)}).one_or_none()
 
 
 def view_of(session: Session, customer: Customer) -> Row[Any]:
@@ -68,7 +68,7 @@ def missing(connection: Connection | Session, customer_id: UUID) -> NotFound:
 
 
 def get_customer(
-    session: Session, customer_id: UUID, scope: Scope, caller: Caller, right: Right | None = None, *, is_locked: bool = False
+    session: Session, customer_id: UUID, scope: Reach, caller: Caller, right: Right | None = None, *, is_locked: bool = False
 ) -> Customer:
     """Within the scope, or shared with the caller where a collaborator's `right` is enough. Raises NotFound or OutOfScope."""
     seen = visible(scope, caller, owner=Customer.owner_id, agency=Customer.agency_id)
@@ -81,7 +81,7 @@ def get_customer(
     return found
 
 
-def lock_customer(session: Session, customer_id: UUID, scope: Scope, caller: Caller, right: Right | None = None) -> Customer:
+def lock_customer(session: Session, customer_id: UUID, scope: Reach, caller: Caller, right: Right | None = None) -> Customer:
     """A right is looked at anew under the lock: it may have been taken away while the lock was waited for."""
     found = get_customer(session, customer_id, scope, caller, right, is_locked=True)
     return get_customer(session, customer_id, scope, caller, right) if right else found
@@ -149,7 +149,7 @@ NOW = func.clock(type_=DateTime(timezone=True))
 
 
 def list_attempts(
-    connection: Connection, scope: Scope, caller: Caller, person_id: UUID | None, after: UUID | None, limit: int
+    connection: Connection, scope: Reach, caller: Caller, person_id: UUID | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     table = cast(Table, EntryAttempt.__table__)
     name = func.coalesce(Person.display_name, literal("")).label("person_name")

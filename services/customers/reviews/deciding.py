@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from services.contracts import customers as contract
 from services.contracts.collision import Hit
 from services.contracts.errors import AlreadyDecided, EntryCollides, InvalidRequest, NotWaiting, OthersCameNear, OwnEntry
-from services.contracts.permissions import HOLDERS, Scope
+from services.contracts.permissions import Scope
 from services.contracts.reviews import DecideReview, ReviewedEntry, WithdrawEntry
 from services.customers.check import checking, filing, matching
 from services.customers.check.onfile import filed_subject
@@ -120,7 +120,7 @@ def find_different(work: Work, call: Call, command: DecideReview, judged: Judged
     person = work.session.get_one(Person, item.person_id)
     domain.check_receiver(
         status=person.status,
-        roles=person.roles,
+        abilities=person.abilities,
         agency_id=person.agency_id,
         of_agency_id=item.agency_id,
         scope=Scope.AGENCY,
@@ -135,7 +135,7 @@ def find_different(work: Work, call: Call, command: DecideReview, judged: Judged
 
 def refuse_collisions(matches: Sequence[Match], person: Person, viewer: Viewpoint) -> None:
     """As the entry would be judged if the person made it now. Raises EntryCollides."""
-    verdict = judge(matches, Viewpoint(person.id, person.agency_id, may_claim=bool(HOLDERS.intersection(person.roles))))
+    verdict = judge(matches, Viewpoint(person.id, person.agency_id, may_claim="holds" in person.abilities))
     if verdict.verdict not in ("free", "needs_confirmation"):
         same = [hit(found, viewer) for found in telling(matches) if found.effect == "same"]
         raise EntryCollides(reason=verdict.reason or verdict.verdict, hits=[each.model_dump(mode="json") for each in same])

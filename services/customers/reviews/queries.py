@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, lite
 from sqlalchemy.orm import Session
 
 from services.contracts.errors import NotFound, OutOfScope
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.contracts.reviews import ReviewState
 from services.customers.models import ReviewItem
 from services.directory.models import Person
@@ -20,13 +20,13 @@ PERSON_NAME = func.coalesce(Person.display_name, literal("")).label("person_name
 LINES: Select[Any] = select(TABLE, PERSON_NAME).join_from(TABLE, Person, Person.id == TABLE.c.person_id, isouter=True)
 
 
-def seen_by(scope: Scope, caller: Caller) -> ColumnElement[bool]:
+def seen_by(scope: Reach, caller: Caller) -> ColumnElement[bool]:
     """Whose a review is, is who entered it."""
     return visible(scope, caller, owner=TABLE.c.person_id, agency=TABLE.c.agency_id)
 
 
 def list_reviews(
-    connection: Connection, scope: Scope, caller: Caller, state: ReviewState | None, after: UUID | None, limit: int
+    connection: Connection, scope: Reach, caller: Caller, state: ReviewState | None, after: UUID | None, limit: int
 ) -> Sequence[Row[Any]]:
     """The newest first: ids are in the order in which they came."""
     query = LINES.where(seen_by(scope, caller))
@@ -43,7 +43,7 @@ def line_of(session: Session, review_id: UUID) -> Row[Any]:
     return session.execute(LINES.where(TABLE.c.id == review_id)).one()
 
 
-def get_review(session: Session, review_id: UUID, scope: Scope, caller: Caller) -> ReviewItem:
+def get_review(session: Session, review_id: UUID, scope: Reach, caller: Caller) -> ReviewItem:
     """Raises NotFound, or OutOfScope when it is hidden."""
     found = session.scalars(select(ReviewItem).where(TABLE.c.id == review_id, seen_by(scope, caller))).one_or_none()
     if found is None:

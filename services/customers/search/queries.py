@@ -34,13 +34,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.contracts.search import CONDITION, CustomerFilter
 from services.customers.models import Customer
 from services.customers.registry.queries import BOUND, LINES
 from services.customers.search import domain
 from services.customers.search.models import CustomerSearch
 from services.customers.team.access import shared_with
-from services.directory.scopes import overseen, people_below, visible
+from services.directory.scopes import people_within, visible
 from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
@@ -88,9 +89,9 @@ def order_of(sort: str) -> Order:
 class Question:
     """What a caller asks for, as conditions on the table of customers."""
 
-    def __init__(self, scope: Scope, caller: Caller, wanted: CustomerFilter) -> None:
+    def __init__(self, scope: Reach, caller: Caller, wanted: CustomerFilter) -> None:
         self.caller, self.wanted = caller, wanted
-        self.reach = scope if wanted.of == "visible" else Scope.OWN
+        self.reach: Reach = scope if wanted.of == "visible" else Scope.OWN
         self.searched = domain.searched(wanted.q) if wanted.q is not None else None
 
     @property
@@ -110,7 +111,7 @@ class Question:
     @property
     def is_of_people(self) -> bool:
         """Whether only some people's customers of the base are meant."""
-        return self.reach in (Scope.DEPARTMENT, Scope.MANAGED)
+        return self.reach not in (Scope.OWN, Scope.AGENCY, Scope.ALL)
 
     @property
     def is_of_one(self) -> bool:
@@ -239,7 +240,7 @@ def _owners(connection: Connection, question: Question) -> list[UUID] | None:
     if not question.is_of_people:
         return None
     caller = question.caller
-    people = connection.scalars(people_below(overseen(question.reach, caller))).all()
+    people = connection.scalars(people_within(question.reach, caller)).all()
     return [caller.user_id, *people]
 
 

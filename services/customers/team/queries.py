@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, case
 from sqlalchemy.orm import Session, aliased
 
 from services.contracts.errors import NotFound, OutOfScope
-from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.contracts.team import ListHandoffs
 from services.customers.team.access import LIVE
 from services.customers.team.models import Collaborator, Handoff
@@ -54,7 +54,7 @@ HANDOFFS: Select[Any] = (
 )
 
 
-def seen_by(scope: Scope, caller: Caller) -> ColumnElement[bool]:
+def seen_by(scope: Reach, caller: Caller) -> ColumnElement[bool]:
     """A handoff is his who held the customer, and the receiver's."""
     return or_(
         TABLE.c.offered_by == caller.user_id,
@@ -63,7 +63,7 @@ def seen_by(scope: Scope, caller: Caller) -> ColumnElement[bool]:
 
 
 def list_handoffs(
-    connection: Connection, scope: Scope, caller: Caller, wanted: ListHandoffs, after: UUID | None
+    connection: Connection, scope: Reach, caller: Caller, wanted: ListHandoffs, after: UUID | None
 ) -> Sequence[Row[Any]]:
     """The newest first, one more than is wanted: ids are in the order in which they were offered."""
     whose = {
@@ -81,7 +81,7 @@ def list_handoffs(
     return connection.execute(query.order_by(TABLE.c.id.desc()).limit(wanted.limit + 1)).all()
 
 
-def find_handoff(connection: Connection, handoff_id: UUID, scope: Scope, caller: Caller) -> Row[Any]:
+def find_handoff(connection: Connection, handoff_id: UUID, scope: Reach, caller: Caller) -> Row[Any]:
     """Raises NotFound, or OutOfScope when it is hidden."""
     found = connection.execute(HANDOFFS.where(TABLE.c.id == handoff_id, seen_by(scope, caller))).one_or_none()
     if found is None:
@@ -100,7 +100,7 @@ def get_offered_to(session: Session, handoff_id: UUID, person_id: UUID) -> Hando
     return get(session, handoff_id, TABLE.c.to_id == person_id)
 
 
-def get_given(session: Session, handoff_id: UUID, scope: Scope, caller: Caller) -> Handoff:
+def get_given(session: Session, handoff_id: UUID, scope: Reach, caller: Caller) -> Handoff:
     """One that the caller has offered, or whose holder he is or oversees. Raises NotFound, OutOfScope."""
     of_holder = visible(scope, caller, owner=TABLE.c.from_id, agency=TABLE.c.agency_id)
     return get(session, handoff_id, or_(TABLE.c.offered_by == caller.user_id, of_holder))

@@ -1,0 +1,81 @@
+"""Decisions about giving rights: nobody gives more than he may, nor more than the receiver's department may have at most."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.contracts.errors import AboveCeiling, AboveYourRights
+from services.contracts.permissions import OF_EVERYBODY, OF_SELLERS, Permission, Scope
+from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, union_of
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Who is given something; `place` is that of his own records."""
+
+    place: Place
+    is_of_headquarters: bool
+
+
+def givable(held: Grants) -> Grants:
+    """What somebody may give: what he holds, and who adds users also what it takes to sell, which administrators do not do."""
+    appoints = held.get("user:create")
+    return held if appoints is None else union_of([held, dict.fromkeys(OF_SELLERS, appoints)])
+
+
+def check_role(giver: Viewer, held: Grants, given: Grants, receiver: Receiver) -> None:
+    """Raises AboveYourRights when a role may not be given to this receiver, or taken from him."""
+    most = givable(held)
+    for permission, reach in given.items():
+        if permission in OF_EVERYBODY:
+            continue
+        if reach is Scope.ALL and not receiver.is_of_headquarters:
+            raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
+        if permission not in most or not may_give(giver, most[permission], reach, receiver.place):
+            raise AboveYourRights(reason="you do not hold this yourself as far as that", permission=permission)
+
+
+def may_give(giver: Viewer, held: Reach, given: Reach, receiver: Place) -> bool:
+    """Where `given` counts depends on who has it: below the reach of an agency no more is certain than what is his own."""
+    if held is Scope.ALL:
+        return True
+    if receiver.agency_id != giver.agency_id or given is Scope.ALL:
+        return False
+    return held is Scope.AGENCY or (given is Scope.OWN and covers(held, giver, receiver, None))
+
+
+def check_contents(giver: Viewer, held: Grants, contents: Grants, of: Place, *, is_common: bool) -> None:
+    """Raises AboveYourRights when a role of this agency may not be made or changed, whoever will have it."""
+    most = givable(held)
+    for permission, reach in contents.items():
+        if reach is Scope.ALL and not is_common:
+            raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
+        enough = most.get(permission)
+        if enough is Scope.ALL or permission in OF_EVERYBODY:
+            continue
+        if enough is not Scope.AGENCY or is_common or reach is Scope.ALL or of.agency_id != giver.agency_id:
+            raise AboveYourRights(reason="you do not hold this yourself as far as that", permission=permission)
+
+
+def check_row(giver: Viewer, held: Grants, given: Permission, place: Place, until: datetime | None) -> None:
+    """Raises AboveYourRights unless who gives rights on the records of this place holds them there himself, for as long."""
+    needed: tuple[Permission, ...] = ("grant:give", given)
+    for permission in needed:
+        if permission not in held or not covers(held[permission], giver, place, until):
+            raise AboveYourRights(reason="you do not hold this there yourself for as long", permission=permission)
+
+
+def check_ceilings(given: Grants, ceilings: Iterable[Grants]) -> None:
+    """Raises AboveCeiling. Each ceiling is that of the receiver's department, or of one above it: all roles in it together."""
+    for ceiling in ceilings:
+        for permission, reach in given.items():
+            if permission in OF_EVERYBODY or (permission in ceiling and is_within(reach, ceiling[permission])):
+                continue
+            raise AboveCeiling(permission=permission)
+
+
+def check_row_ceilings(receiver: Viewer, permission: Permission, place: Place, ceilings: Iterable[Grants]) -> None:
+    """Raises AboveCeiling when the receiver could not have this by any role that his department may have."""
+    for ceiling in ceilings:
+        if permission not in ceiling or not covers(ceiling[permission], receiver, place, None):
+            raise AboveCeiling(permission=permission)
