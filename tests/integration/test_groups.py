@@ -11,7 +11,7 @@ import pytest
 
 from embedded.stack import Stack
 from services.contracts.groups import MOST_ADMINS
-from tests.api import Client, Headquarters, Team, expect, unique
+from tests.api import Client, Headquarters, Team, eventually, expect, unique
 
 EVERY_RIGHT = ["assign_tasks", "change_rights", "manage_members", "see_customers", "see_work"]
 
@@ -213,3 +213,89 @@ def test_a_group_takes_active_colleagues_and_so_many_admins(headquarters: Headqu
         person = headquarters.add_user("rep", team.department_id)["id"]
         expect(200, team.admin.request("PUT", f"/v1/groups/{group}/admins/{person}", body))
     assert kind(put_admin(team.admin, group, team.rep, "see_work")) == (409, "group-is-full")
+
+
+# --- what is seen
+
+
+def test_who_looks_after_a_group_sees_what_its_members_hold_until_he_or_they_are_removed(
+    headquarters: Headquarters, stack: Stack, team: Team, group: str
+) -> None:
+    office = headquarters.department(team.agency_id)["id"]
+    admin, member = headquarters.person("rep", office), team.neighbour
+    customer = member.entered()
+    is_seen = sees(admin, customer)
+    assert not is_seen()
+    expect(200, put_admin(team.admin, group, admin, "see_customers"))
+    assert not is_seen()
+    expect(200, put_member(team.admin, group, member))
+    eventually(is_seen, seconds=1)
+    assert customer in {line["id"] for line in admin.pages("/v1/customers?of=visible")}
+    assert customer not in {line["id"] for line in admin.pages("/v1/customers?of=mine")}
+    assert admin.request("PATCH", f"/v1/customers/{customer}", {"needs": "x"}, If_Match='"1"').status_code == 404
+    assert admin.act(customer, "release", reason="no_need").status_code == 404
+
+    expect(200, remove(team.admin, group, "members", member))
+    eventually(is_seen, seconds=1, until=lambda seen: not seen)
+    expect(200, put_member(team.admin, group, member))
+    eventually(is_seen, seconds=1)
+    expect(200, put_admin(team.admin, group, admin, "see_work"))
+    eventually(is_seen, seconds=1, until=lambda seen: not seen)
+    expect(200, put_admin(team.admin, group, admin, *EVERY_RIGHT))
+    eventually(is_seen, seconds=1)
+    expect(200, team.admin.request("POST", f"/v1/groups/{group}/dissolve"))
+    eventually(is_seen, seconds=1, until=lambda seen: not seen)
+    assert sees(member, customer)()
+
+
+def test_see_work_shows_days_and_with_the_customers_their_notes(headquarters: Headquarters, team: Team, group: str) -> None:
+    office = headquarters.department(team.agency_id)["id"]
+    admin, member = headquarters.person("rep", office), team.neighbour
+    customer = member.entered()
+    expect(201, member.note(customer, maturity=1))
+
+    def days() -> set[str]:
+        return {line["id"] for line in admin.pages("/v1/days")}
+
+    expect(200, put_member(team.admin, group, member))
+    expect(200, put_admin(team.admin, group, admin, "see_work"))
+    eventually(days, seconds=2, until=lambda people: id_of(member) in people)
+    assert id_of(team.colleague) not in days()
+    assert admin.request("GET", f"/v1/customers/{customer}/notes").status_code == 404
+    expect(200, put_admin(team.admin, group, admin, "see_customers", "see_work"))
+    path = f"/v1/customers/{customer}/notes"
+    eventually(lambda: admin.request("GET", path).status_code, seconds=1, until=lambda status: status == 200)
+    assert [note["content"] for note in admin.pages(path)] == ["谈了合作"]
+
+
+def test_a_right_in_a_group_explains_itself(team: Team, headquarters: Headquarters, group: str) -> None:
+    office = headquarters.department(team.agency_id)["id"]
+    admin, member = headquarters.person("rep", office), team.neighbour
+    customer = member.entered()
+    expect(200, put_member(team.admin, group, member))
+    expect(200, put_admin(team.admin, group, admin, "see_customers"))
+    path = f"/v1/access/explain?action=customer:read&object=customer:{customer}&user={id_of(admin)}"
+    told = eventually(lambda: team.admin.get(path), until=lambda told: told["is_allowed"])
+    assert "group_grants" in {reason["code"] for reason in told["reasons"] if reason["counts"]}
+
+
+def test_who_may_not_see_as_much_by_his_departments_ceiling_looks_after_no_group(
+    headquarters: Headquarters, team: Team, group: str
+) -> None:
+    low = {"agency_id": team.agency_id, "name": unique("部"), "ceiling": ["rep"]}
+    rep = headquarters.add_user("rep", team.admin.post("/v1/departments", low)["id"])["id"]
+    path = f"/v1/groups/{group}/admins/{rep}"
+    refused = team.admin.request("PUT", path, {"rights": ["see_customers"]})
+    assert kind(refused) == (403, "above-ceiling")
+    expect(200, team.admin.request("PUT", path, {"rights": ["manage_members"]}))
+
+
+def test_a_passport_with_twenty_groups_stays_small(headquarters: Headquarters, stack: Stack, team: Team) -> None:
+    admin = headquarters.person("supervisor", team.department_id)
+    for _ in range(20):
+        group = team.admin.post("/v1/groups", {"name": unique("组")})["id"]
+        expect(200, put_admin(team.admin, group, admin, *EVERY_RIGHT))
+    member = team.neighbour
+    customer = member.entered()
+    expect(200, put_member(team.admin, group, member))
+    eventually(sees(admin, customer), seconds=1)
