@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, path, people, scale, search
+from bench import backlog, collision, path, people, rights, scale, search
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -17,6 +17,7 @@ RUNS: dict[type, Callable[[Any], None]] = {
     path.Wish: path.run,
     backlog.Wish: backlog.run,
     collision.Wish: collision.run,
+    rights.Wish: rights.run,
     scale.Wish: scale.run,
     search.Wish: search.run,
     people.Wish: people.run,
@@ -51,6 +52,7 @@ def parse(words: list[str]) -> Any:
     behind.add_argument("--consumer", choices=backlog.CONSUMERS, help="this one alone")
     behind.add_argument("--way", choices=backlog.WAYS, help="this one alone")
     behind.add_argument("--json-only", action="store_true", help="print the last line alone")
+    benches.add_parser("rights", help=rights.__doc__).add_argument("--people", type=events, default=50_000, help="on file")
     judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for file in ("corpus", "queries", "out"):
         judged.add_argument(f"--{file}", type=Path, required=True)
@@ -74,6 +76,8 @@ def parse(words: list[str]) -> Any:
         return scale.Wish(given.names, given.size, given.seed, given.seconds, given.json_only)
     if given.bench == "collision":
         return collision.Wish(given.corpus, given.queries, given.out)
+    if given.bench == "rights":
+        return rights.Wish(given.people)
     if given.bench == "backlog":
         consumers = (given.consumer,) if given.consumer else backlog.CONSUMERS
         ways = (given.way,) if given.way else backlog.WAYS

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
-from ops.fsck.invariant import Invariant, by_sql, each_of
+from ops.fsck.invariant import Difference, Invariant, Look, by_sql, each_of
 from ops.fsck.told import told
+from services.contracts.grants import GrantChanged
 from services.contracts.groups import GroupChanged
 from services.contracts.identity import UserAdded, UserChanged
+from services.contracts.permissions import ROLES, abilities_of
+from services.contracts.roles import RoleChanged
 from services.contracts.tree import AgencyAdded, AgencyChanged, DepartmentAdded, DepartmentChanged
+from services.identity.rights import scopes_of_role
 
 # By way of their parents: those that come from no root stand below themselves. A name begins with the agency's.
 TREE = """
@@ -31,12 +35,31 @@ MEMBERS = """
         LEFT JOIN department ON department.id = named.id AND department.agency_id = person.agency_id
         WHERE department.id IS NULL OR department.status = 'merged')
 """
+CIRCLES = """
+    SELECT id, 'wrong', 'he is above himself' FROM person
+    WHERE supervisor_id IS NOT NULL AND id IN (SELECT supervisors_of(person.id))
+"""
+PEOPLE = "SELECT id, roles, abilities FROM person WHERE %(only)s::uuid[] IS NULL OR id = ANY(%(only)s)"
+
+
+def abilities(look: Look) -> Iterator[Difference]:
+    """What his roles make of somebody, as the roles are now."""
+    custom = dict(look.rows("identity", "SELECT key, grants FROM role"))
+    for person_id, roles, kept in look.rows("identity", PEOPLE):
+        look.looked_at += 1
+        if missing := [key for key in roles if key not in ROLES and key not in custom]:
+            yield Difference(person_id, "wrong", f"person {person_id}", f"there is no role {missing[0]}")
+        elif kept != (right := abilities_of(scopes_of_role(key, custom) for key in roles)):
+            yield Difference(person_id, "wrong", f"person {person_id}", f"his abilities are {kept}, should be {right}")
 
 
 def invariants() -> Iterator[Invariant]:
-    agencies, people = told("agency", AgencyAdded, AgencyChanged), told("person", UserAdded, UserChanged)
+    people = told("person", UserAdded, UserChanged)
+    rights = (told("role", RoleChanged), told("row_grant", GrantChanged))
     departments = told("department", DepartmentAdded, DepartmentChanged, untold="path")
-    groups = told("sales_group", GroupChanged)
-    yield Invariant("identity", "as told", each_of(agencies, departments, groups, people))
+    places = (told("agency", AgencyAdded, AgencyChanged), departments, told("sales_group", GroupChanged))
+    yield Invariant("identity", "as told", each_of(*places, people, *rights))
+    yield Invariant("identity", "abilities", abilities)
+    yield Invariant("identity", "supervisors", by_sql("identity", "person", "person", CIRCLES))
     yield Invariant("identity", "tree", by_sql("identity", "department", "department", TREE))
     yield Invariant("identity", "departments of people", by_sql("identity", "person", "person", MEMBERS))

@@ -75,13 +75,14 @@ LIST_GRANTS = query("identity.list_grants", ListGrants, Page[GrantView], "grant:
 
 
 class GrantChanged(Event, source="identity"):
-    """Full state: a grant was given or withdrawn. That its time is up nobody tells: a reader compares with the clock."""
+    """Full state: a grant was given or withdrawn. That its time is up nobody tells: a reader compares with the clock. `about_id`
+    is on whose records it counts."""
 
     grant_id: UUID
     user_id: UUID
     permission: Permission
     department_id: UUID | None = None
-    person_id: UUID | None = None
+    about_id: UUID | None = None
     until: Moment | None = None
     given_by: UUID
     withdrawn_by: UUID | None = None

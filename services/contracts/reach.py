@@ -33,7 +33,8 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Mixed:
-    """What no single scope says. All of it counts in the caller's own agency alone; without scopes, not on what is his own."""
+    """What no single scope says, nor AGENCY or ALL among others. All of it counts in the caller's own agency alone; without
+    scopes, not on what is his own."""
 
     scopes: frozenset[Scope] = frozenset()
     departments: frozenset[Listed] = frozenset()

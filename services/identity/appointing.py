@@ -58,18 +58,20 @@ def add(work: Work, call: Call, department: Department, command: contract.AddUse
 def change(work: Work, call: Call, person: Person, command: contract.UpdateUser, inactive_days: int) -> None:
     """Raises besides OwnAccount, LastAdministrator; the person is locked, what the command names is held."""
     before = what_counts(person)
-    change_departments(work, person, command)
+    home, others = new_departments(work, person, command)
+    roles, abilities = person.roles, person.abilities
     if command.roles:
-        change_roles(work, call, person, keys_of(command.roles), inactive_days)
-    if what_counts(person) != before:
-        check_ceilings(work.session, person.roles, [person.department_id, *person.other_department_ids])
-    managed = person.managed_department_ids if "oversees" in person.abilities else []
+        roles, abilities = new_roles(work, call, person, keys_of(command.roles), inactive_days)
+    if (home, others, roles) != (person.department_id, person.other_department_ids, person.roles):
+        check_ceilings(work.session, roles, [home, *others])
+    managed = person.managed_department_ids if "oversees" in abilities else []
     if command.managed_department_ids is not None:
         managed = list(dict.fromkeys(command.managed_department_ids))
-    check_managed(work.session, person.agency_id, person.abilities, managed)
-    person.managed_department_ids = managed
+    check_managed(work.session, person.agency_id, abilities, managed)
     if "supervisor_id" in command.model_fields_set:
         put_supervisor(work.session, person, command.supervisor_id)
+    person.department_id, person.other_department_ids, person.managed_department_ids = home, others, managed
+    person.roles, person.abilities = roles, abilities
     if what_counts(person) != before:
         domain.check_not_oneself(call.user_id, person.id)
 
@@ -79,22 +81,22 @@ def what_counts(person: Person) -> tuple[object, ...]:
     return (*departments, person.roles, person.supervisor_id)
 
 
-def change_departments(work: Work, person: Person, command: contract.UpdateUser) -> None:
-    """Who is in one that takes nobody any more may stay there. His home department is not among the others."""
+def new_departments(work: Work, person: Person, command: contract.UpdateUser) -> tuple[UUID, list[UUID]]:
+    """Home and others, in which he will be. Who is in one that takes nobody any more may stay there. His home department is not among the others."""
     before = {person.department_id, *person.other_department_ids}
     home = command.department_id or person.department_id
     given = person.other_department_ids if command.other_department_ids is None else command.other_department_ids
     others = domain.others(given, home=home)
     put_into(work, [each for each in (home, *others) if each not in before], person.agency_id)
-    person.department_id, person.other_department_ids = home, others
+    return home, others
 
 
-def change_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_days: int) -> None:
+def new_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_days: int) -> tuple[list[str], list[str]]:
     abilities = abilities_in(work.session, keys, person.agency_id)
     check_roles(work.session, call, keys, Place(person.agency_id, person.id))
     if domain.ADMINISTRATOR not in keys:
         check_administrator_remains(work, person, inactive_days)
-    person.roles, person.abilities = keys, list(abilities)
+    return keys, list(abilities)
 
 
 def put_supervisor(session: DatabaseSession, person: Person, supervisor_id: UUID | None) -> None:

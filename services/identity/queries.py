@@ -187,7 +187,8 @@ def find_person(session: DatabaseSession, person_id: UUID) -> Person | None:
 
 
 def lock_person(session: DatabaseSession, person_id: UUID) -> Person | None:
-    return session.scalars(select(Person).where(Person.id == person_id).with_for_update()).one_or_none()
+    """Who only refers to him, as his subordinates do, does not wait."""
+    return session.scalars(select(Person).where(Person.id == person_id).with_for_update(key_share=True)).one_or_none()
 
 
 def list_agencies(session: DatabaseSession, visible: ColumnElement[bool], after: UUID | None, limit: int) -> list[Agency]:
@@ -282,7 +283,7 @@ def list_roles(
 
 def lock_holders(session: DatabaseSession, key: str) -> list[Person]:
     query = select(Person).where(Person.roles.contains([key])).order_by(Person.id)
-    return list(session.scalars(query.with_for_update().execution_options(populate_existing=True)))
+    return list(session.scalars(query.with_for_update(key_share=True).execution_options(populate_existing=True)))
 
 
 def has_holders(session: DatabaseSession, key: str) -> bool:

@@ -132,7 +132,8 @@ def tell(work: Work, grant: RowGrant) -> contract.GrantView:
     if work.session.is_modified(grant) or grant.version == 0:
         grant.version += 1
         work.session.flush()
-        event = contract.GrantChanged(grant_id=grant.id, **view.model_dump(include=set(contract.GrantChanged.model_fields)))
+        told_too = view.model_dump(include=set(contract.GrantChanged.model_fields))
+        event = contract.GrantChanged(grant_id=grant.id, about_id=grant.about_id, **told_too)
         work.emit(event, aggregate_id=grant.id, version=grant.version, agency_id=grant.agency_id)
     return view
 

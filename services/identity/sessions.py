@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
@@ -66,19 +67,7 @@ class Sessions(Service):
         if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
                 queries.touch_session(session, opened.id, opened.now)
-        caller = Caller(
-            subject=str(opened.person_id),
-            agency_id=opened.agency_id,
-            department_id=opened.department_id,
-            other_department_ids=tuple(opened.other_department_ids),
-            managed_department_ids=tuple(opened.managed_department_ids),
-            session_id=opened.id,
-            roles=tuple(opened.roles),
-            grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),
-            display_name=opened.display_name,
-            password_change_required=opened.by_code,
-        )
-        return contract.Passport(token=self.plumbing.signer.sign(caller))
+        return contract.Passport(token=self.plumbing.signer.sign(caller_of(opened)))
 
     @serves(contract.END_SESSION)
     def end_session(self, command: contract.EndSession, call: Call) -> Nothing:
@@ -87,6 +76,22 @@ class Sessions(Service):
             queries.end_sessions(work.session, work.now, Session.id == session_id, Session.person_id == call.user_id)
             work.audit(call.user_id, new={"ended_session_id": str(session_id)})
             return work.answer(Nothing())
+
+
+def caller_of(opened: Any) -> Caller:
+    """Whom a session's passport speaks for, and what he may now."""
+    return Caller(
+        subject=str(opened.person_id),
+        agency_id=opened.agency_id,
+        department_id=opened.department_id,
+        managed_department_ids=tuple(opened.managed_department_ids),
+        other_department_ids=tuple(opened.other_department_ids),
+        session_id=opened.id,
+        roles=tuple(opened.roles),
+        grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),
+        display_name=opened.display_name,
+        password_change_required=opened.by_code,
+    )
 
 
 def verify(command: contract.OpenSession, call: Call) -> tuple[Person, bool]:

@@ -91,6 +91,8 @@ class World:
 
 CHOICES = {
     "action",
+    "permission",
+    "scope",
     "decision",
     "field",
     "kind",
@@ -149,6 +151,11 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "password": [PASSWORD, "not the right one"],
         "current": ["not the right one"],
         "person_id": people,
+        "supervisor_id": people,
+        "user": people,
+        "object": [*(f"user:{person}" for person in people), *(f"customer:{id_}" for id_ in held + pooled)],
+        "role_id": [*made_roles(team), "rep"],
+        "grant_id": given_grants(team, victims[0]["id"]),
         "to": people,
         "owner_id": people,
         "department_id": departments,
@@ -160,6 +167,16 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "city": ["扬州", "上海", "月球"],
         "province": ["江苏", "江苏省"],
     }
+
+
+def made_roles(team: Team) -> list[str]:
+    grants = [{"permission": "customer:read", "scope": "department"}]
+    return [team.admin.post("/v1/roles", {"name": unique("岗"), "grants": grants})["id"] for _ in range(3)]
+
+
+def given_grants(team: Team, user_id: str) -> list[str]:
+    body = {"permission": "customer:read", "person_id": team.rep.user["id"]}
+    return [team.admin.post(f"/v1/users/{user_id}/grants", body)["id"] for _ in range(3)]
 
 
 def custom_pools(team: Team) -> list[str]:

@@ -98,8 +98,8 @@ class Calls:
 
 PERSON = """
     WITH known AS (
-        INSERT INTO person (id, agency_id, department_id, managed_department_ids, display_name, roles, status, version)
-        VALUES (%s, %s, %s, '{}', %s, '{rep}', 'active', 1) RETURNING id, agency_id
+        INSERT INTO person (id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status, version)
+        VALUES (%s, %s, %s, '{}', %s, '{rep}', '{holds,sells}', 'active', 1) RETURNING id, agency_id
     )
     INSERT INTO stock (person_id, agency_id, held, allowed, allowance_version) SELECT id, agency_id, 0, 1000000, 0 FROM known
 """

@@ -83,6 +83,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, colleague.act(opened, "claim"))
 
     ids |= tree(headquarters, team)
+    ids |= rights(team)
     ids |= reviews(stack, team)
     ids |= dispute(team)
     ids |= pools(team)
@@ -130,6 +131,18 @@ def tree(headquarters: Headquarters, team: Team) -> dict[str, Any]:
     for action in ("freeze", "thaw"):
         expect(200, headquarters.admin.request("POST", f"/v1/agencies/{other}/{action}"))
     return {"sub_department": sub, "merged_department": merged, "group": group}
+
+
+def rights(team: Team) -> dict[str, Any]:
+    """A role that somebody has, a supervisor with one below him, a grant that is withdrawn."""
+    grants = [{"permission": "customer:claim", "scope": "own"}, {"permission": "customer:read", "scope": "subordinates"}]
+    role = team.admin.post("/v1/roles", {"name": "内勤", "grants": grants})["id"]
+    user = {"login": f"clerk{digits()}", "department_id": team.department_id, "roles": [role]}
+    clerk = team.admin.post("/v1/users", user)["id"]
+    below = team.admin.post("/v1/users", user | {"login": f"below{digits()}", "supervisor_id": clerk})["id"]
+    given = team.admin.post(f"/v1/users/{clerk}/grants", {"permission": "day:read", "person_id": below})["id"]
+    expect(204, team.admin.request("DELETE", f"/v1/users/{clerk}/grants/{given}"))
+    return {"role": role, "clerk": clerk, "below": below, "grant": given}
 
 
 def pools(team: Team) -> dict[str, Any]:
@@ -395,6 +408,22 @@ CASES = [
     ),
     case(
         "identity",
+        "UPDATE person SET supervisor_id = '{below}' WHERE id = '{clerk}'",
+        kind="wrong",
+        of="person {clerk}",
+        by=IN_DIRECTORIES | {"as told", "supervisors"},
+        times=6,
+    ),
+    case(
+        "identity",
+        "UPDATE role SET grants = '[]' WHERE id = '{role}'",
+        kind="wrong",
+        of="person {clerk}",
+        by={"as told", "abilities"},
+        times=3,
+    ),
+    case(
+        "identity",
         "UPDATE agency SET name = '别家' WHERE id = '{agency}'",
         kind="wrong",
         of="department {department}",
@@ -421,6 +450,13 @@ CASES = [
         kind="wrong",
         of="department {sub_department}",
         by={"directory as in identity"},
+    ),
+    case(
+        "identity",
+        "UPDATE row_grant SET until = clock() WHERE id = '{grant}'",
+        kind="wrong",
+        of="row grant {grant}",
+        by={"as told"},
     ),
     # customers
     case(

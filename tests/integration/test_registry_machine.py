@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from embedded.stack import Stack
 from ops.fsck.customers import CHANGES, ENTERED, FILED, HISTORIES, PLACES, SEARCHED, STOCK
-from services.contracts.permissions import ROLES, SYSTEM, Scope
+from services.contracts.permissions import ROLES, SYSTEM, Scope, abilities_of_built_in
 from services.customers.holding.ownership import pool_id, put_allowance
 from services.customers.service import CustomersService
 from services.plumbing.database import make_engine, make_reading_engine, session_of
@@ -133,10 +133,11 @@ class InProcess:
                 agency = self.agencies[AGENCY_OF.get(who, "headquarters")]
                 person = (
                     "INSERT INTO person"
-                    " (id, agency_id, department_id, managed_department_ids, display_name, roles, status, version)"
-                    " VALUES (%s, %s, %s, '{}', %s, %s, 'active', 1)"
+                    " (id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status, version)"
+                    " VALUES (%s, %s, %s, '{}', %s, %s, %s, 'active', 1)"
                 )
-                owner.execute(person, [id_, agency, agency, who, [ROLE_OF[who]]])
+                abilities = abilities_of_built_in([ROLE_OF[who]])
+                owner.execute(person, [id_, agency, agency, who, [ROLE_OF[who]], abilities])
                 if who in REPS:
                     owner.execute("INSERT INTO stock VALUES (%s, %s, 0, %s, 1)", [id_, agency, LIMIT])
 

@@ -53,10 +53,11 @@ def whole(department: UUID) -> Place:
 
 PLACES = [*map(own, PEOPLE), *map(whole, PATHS)]
 SCOPES = st.sampled_from([scope for scope in Scope if scope is not Scope.LISTED])
+NARROW = st.sampled_from([Scope.OWN, Scope.SUBORDINATES, Scope.DEPARTMENT_ALONE, Scope.DEPARTMENT, Scope.MANAGED])
 ENDS = st.sampled_from([None, NOON, LATER])
 MIXED = st.builds(
     Mixed,
-    st.frozensets(SCOPES, max_size=3),
+    st.frozensets(NARROW, max_size=3),
     st.frozensets(st.builds(Listed, st.sampled_from(list(PATHS)), ENDS), max_size=3),
     st.frozensets(st.builds(Listed, st.sampled_from(list(PEOPLE)), ENDS), max_size=3),
 )
