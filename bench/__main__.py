@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, path, rights, scale, search
+from bench import backlog, collision, path, people, rights, scale, search
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -20,6 +20,7 @@ RUNS: dict[type, Callable[[Any], None]] = {
     rights.Wish: rights.run,
     scale.Wish: scale.run,
     search.Wish: search.run,
+    people.Wish: people.run,
 }
 
 
@@ -62,7 +63,13 @@ def parse(words: list[str]) -> Any:
         large.add_argument("--seed", type=int, default=1)
         large.add_argument("--seconds", type=positive, default=about.Wish.seconds, help="of each measure over HTTP")
         large.add_argument("--json-only", action="store_true", help="print the last line alone")
+    many = benches.add_parser("people", help=people.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    many.add_argument("--users", type=users, default=50_000, help="ten in each department")
+    many.add_argument("--seconds", type=positive, default=people.Wish.seconds, help="of each measure over HTTP")
+    many.add_argument("--json-only", action="store_true", help="print the last line alone")
     given = parser.parse_args(words)
+    if given.bench == "people":
+        return people.Wish(given.users, given.seconds, given.json_only)
     if given.bench == "search":
         return search.Wish(given.names, given.size, given.seed, given.seconds, given.json_only)
     if given.bench == "scale":
@@ -76,6 +83,12 @@ def parse(words: list[str]) -> Any:
         ways = (given.way,) if given.way else backlog.WAYS
         return backlog.Wish(given.events, given.broker, given.json_only, consumers, ways)
     return path.Wish(given.seconds, given.clients, given.broker, given.rounds, given.json_only)
+
+
+def users(text: str) -> int:
+    if not 1_000 <= (number := int(text)) <= 500_000:
+        raise argparse.ArgumentTypeError("from 1000 to 500000")
+    return number
 
 
 def positive(text: str) -> float:

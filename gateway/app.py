@@ -26,6 +26,7 @@ from gateway.routes import (
     disputes,
     fields,
     grants,
+    groups,
     identity,
     members,
     pools,
@@ -34,6 +35,7 @@ from gateway.routes import (
     rules,
     search,
     team,
+    tree,
 )
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
@@ -92,9 +94,11 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         disputes,
         pools,
         team,
+        tree,
         members,
         collision_rules,
         fields,
+        groups,
         activities,
         rules,
         identity,

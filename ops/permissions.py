@@ -7,11 +7,11 @@ INTRODUCTION = """\
 
 Made by `python -m ops.permissions` from `services/contracts/permissions.py`, which is what the services check.
 
-A permission counts on records within its scope. **own**: what one holds or did oneself, and the custom pools that one
-administers. **subordinates**: besides, of those whose supervisor one is, and of theirs. **department_alone**: of the people of
-one's department. **department**: and of those below it. **managed**: besides, of the departments that one's account oversees
-(管辖部门) and those below them. **listed**: of the departments that the role names and those below them. **agency**: of one's
-agency, its pools included. **all**: everywhere. Several roles together count wherever one of them does.
+A permission counts on records within its scope. **own**: what one holds or did oneself, and the custom pools and sales groups
+that one looks after. **subordinates**: besides, of those whose supervisor one is, and of theirs. **department_alone**: of the
+people of one's departments. **department**: and of those below them. **managed**: besides, of the departments that one's account
+oversees (管辖部门) and those below them. **listed**: of the departments that the role names and those below them. **agency**: of
+one's agency, its pools included. **all**: everywhere. Several roles together count wherever one of them does.
 
 These are the built-in roles. Administrators make others; a permission with a star there may have any of the scopes, the others
 have one that stands here.

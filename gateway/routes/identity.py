@@ -1,4 +1,4 @@
-"""Set-up, sessions, agencies, departments, users."""
+"""Set-up, sessions, users."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,19 +15,21 @@ from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import PREFIX, make_router
 from gateway.tokens import digest_of, new_session_token
 from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
-from services.contracts.base import Command, Nothing, Page, PageQuery, Password, View
+from services.contracts.base import Command, Nothing, Page, Password, View
 from services.contracts.errors import (
     AboveYourRights,
     AccountLocked,
+    AgencyFrozen,
     CaptchaRequired,
     CurrentPasswordWrong,
     DeadlinePassed,
+    DepartmentFrozen,
+    DepartmentMerged,
     HasPassword,
     InvalidCursor,
     LastAdministrator,
     LoginTaken,
     ManagedDepartmentsMissing,
-    NameTaken,
     NotFound,
     OwnAccount,
     PasswordRefused,
@@ -39,16 +41,12 @@ from services.contracts.errors import (
     WrongCredentials,
 )
 from services.contracts.identity import (
-    ADD_AGENCY,
-    ADD_DEPARTMENT,
     ADD_USER,
     ASK_LOGIN,
     CHANGE_PASSWORD,
     DISABLE_USER,
     END_SESSION,
     INVITE_USER,
-    LIST_AGENCIES,
-    LIST_DEPARTMENTS,
     LIST_USERS,
     OPEN_SESSION,
     RESET_PASSWORD,
@@ -58,17 +56,12 @@ from services.contracts.identity import (
     SHOW_PROFILE,
     SHOW_USER,
     UPDATE_USER,
-    AddAgency,
-    AddDepartment,
     AddUser,
-    AgencyView,
     AskLogin,
     ChangePassword,
-    DepartmentView,
     DisableUser,
     EndSession,
     InviteUser,
-    ListDepartments,
     ListUsers,
     Login,
     LoginAvailability,
@@ -147,7 +140,7 @@ async def draw_captcha(request: Request) -> Captcha:
     description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes a login, "
     "whether or not anybody has it, needs a solved captcha, and so does every log-in while very many come at once. Each captcha "
     "counts for one try.",
-    responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials, CaptchaRequired, AccountLocked),
+    responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials, CaptchaRequired, AccountLocked, AgencyFrozen),
 )
 async def open_session(body: LogIn, caller: Stranger) -> OpenedSession:
     captcha_id = caller.backend.captchas.check(body.captcha.id, body.captcha.answer) if body.captcha else None
@@ -181,26 +174,6 @@ async def show_profile(caller: Reader) -> ProfileView:
     return await caller.ask(SHOW_PROFILE, Nothing())
 
 
-@router.post("/agencies", status_code=201, summary="Add an agency", responses=writing(NameTaken))
-async def add_agency(body: AddAgency, caller: Writer) -> AgencyView:
-    return await caller.ask(ADD_AGENCY, body)
-
-
-@router.get("/agencies", summary="List agencies", responses=reading(InvalidCursor) | LINK)
-async def list_agencies(query: Annotated[PageQuery, Query()], caller: Reader, pages: Pages) -> Page[AgencyView]:
-    return pages.linked(await caller.ask(LIST_AGENCIES, query))
-
-
-@router.post("/departments", status_code=201, summary="Add a department", responses=writing(NotFound, NameTaken))
-async def add_department(body: AddDepartment, caller: Writer) -> DepartmentView:
-    return await caller.ask(ADD_DEPARTMENT, body)
-
-
-@router.get("/departments", summary="List departments", responses=reading(InvalidCursor) | LINK)
-async def list_departments(query: Annotated[ListDepartments, Query()], caller: Reader, pages: Pages) -> Page[DepartmentView]:
-    return pages.linked(await caller.ask(LIST_DEPARTMENTS, query))
-
-
 @router.get("/logins/{login}", summary="Whether a login is still free", responses=reading(NotFound))
 async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAvailability:
     return await caller.ask(ASK_LOGIN, AskLogin(login=login))
@@ -210,7 +183,8 @@ async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAva
     "/users",
     status_code=201,
     summary="Add a user",
-    responses=writing(NotFound, LoginTaken, AboveYourRights, ManagedDepartmentsMissing) | ADDED,
+    responses=writing(NotFound, LoginTaken, AboveYourRights, DepartmentFrozen, DepartmentMerged, ManagedDepartmentsMissing)
+    | ADDED,
 )
 async def add_user(body: AddUser, caller: Writer, response: Response, tags: Tags) -> UserView:
     user = await caller.ask(ADD_USER, body)
@@ -239,6 +213,8 @@ async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
     responses=writing(
         NotFound,
         AboveYourRights,
+        DepartmentFrozen,
+        DepartmentMerged,
         ManagedDepartmentsMissing,
         LastAdministrator,
         VersionConflict,

@@ -82,11 +82,20 @@ def ids(column: str) -> str:
 # --- who belongs where
 
 PLACES = {
-    "agency": ("name is_headquarters version", "name, is_headquarters, version"),
-    "department": ("agency_id name ancestors version", "agency_id, name, string_to_array(path, '.')::uuid[], version"),
+    "agency": ("name is_headquarters is_frozen version", "name, is_headquarters, is_frozen, version"),
+    "department": (
+        "agency_id name ancestors status merged_into_id version",
+        "agency_id, name, string_to_array(path, '.')::uuid[], status, merged_into_id, version",
+    ),
+    "sales_group": (
+        "agency_id member_ids version",
+        "agency_id, CASE WHEN is_dissolved THEN '{}' ELSE member_ids END, version",
+    ),
     "person": (
-        "agency_id department_id managed_department_ids supervisor_id display_name roles abilities status version",
-        "agency_id, department_id, managed_department_ids, supervisor_id, display_name, roles, abilities, status, version",
+        "agency_id department_id other_department_ids managed_department_ids supervisor_id"
+        " display_name roles abilities status version",
+        "agency_id, department_id, other_department_ids, managed_department_ids, supervisor_id,"
+        " display_name, roles, abilities, status, version",
     ),
 }
 

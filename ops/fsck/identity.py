@@ -5,15 +5,35 @@ from collections.abc import Iterator
 from ops.fsck.invariant import Difference, Invariant, Look, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.grants import GrantChanged
-from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.groups import GroupChanged
+from services.contracts.identity import UserAdded, UserChanged
 from services.contracts.permissions import ROLES, abilities_of
 from services.contracts.roles import RoleChanged
+from services.contracts.tree import AgencyAdded, AgencyChanged, DepartmentAdded, DepartmentChanged
 from services.identity.rights import scopes_of_role
 
+# By way of their parents: those that come from no root stand below themselves. A name begins with the agency's.
 TREE = """
-    SELECT below.id, 'wrong', 'its path is not that of its parent and itself'
-    FROM department AS below LEFT JOIN department AS above ON above.id = below.parent_id AND above.agency_id = below.agency_id
-    WHERE below.path <> concat_ws('.', above.path, below.id) OR (below.parent_id IS NOT NULL AND above.id IS NULL)
+    WITH RECURSIVE placed AS (
+        SELECT id, agency_id, id::text AS path FROM department WHERE parent_id IS NULL
+        UNION ALL
+        SELECT below.id, below.agency_id, concat(placed.path, '.', below.id)
+        FROM placed JOIN department AS below ON below.parent_id = placed.id AND below.agency_id = placed.agency_id
+    )
+    SELECT department.id, 'wrong',
+           CASE WHEN placed.id IS NULL THEN 'it does not stand below a root of its agency'
+                WHEN placed.path <> department.path THEN 'its path is not that of its parent and itself'
+                ELSE 'its name does not begin with the name of its agency' END
+    FROM department LEFT JOIN placed ON placed.id = department.id JOIN agency ON agency.id = department.agency_id
+    WHERE placed.id IS NULL OR placed.path <> department.path OR NOT starts_with(department.name, agency.name)
+"""
+# Nobody is in a department that was merged into another one or is another agency's, nor oversees one.
+MEMBERS = """
+    SELECT person.id, 'wrong', 'is in a department, or oversees one, that is not of the agency or was merged into another one'
+    FROM person WHERE EXISTS (
+        SELECT FROM unnest(department_id || other_department_ids || managed_department_ids) AS named(id)
+        LEFT JOIN department ON department.id = named.id AND department.agency_id = person.agency_id
+        WHERE department.id IS NULL OR department.status = 'merged')
 """
 CIRCLES = """
     SELECT id, 'wrong', 'he is above himself' FROM person
@@ -36,8 +56,10 @@ def abilities(look: Look) -> Iterator[Difference]:
 def invariants() -> Iterator[Invariant]:
     people = told("person", UserAdded, UserChanged)
     rights = (told("role", RoleChanged), told("row_grant", GrantChanged))
-    places = (told("agency", AgencyAdded), told("department", DepartmentAdded))
+    departments = told("department", DepartmentAdded, DepartmentChanged, untold="path")
+    places = (told("agency", AgencyAdded, AgencyChanged), departments, told("sales_group", GroupChanged))
     yield Invariant("identity", "as told", each_of(*places, people, *rights))
     yield Invariant("identity", "abilities", abilities)
     yield Invariant("identity", "supervisors", by_sql("identity", "person", "person", CIRCLES))
     yield Invariant("identity", "tree", by_sql("identity", "department", "department", TREE))
+    yield Invariant("identity", "departments of people", by_sql("identity", "person", "person", MEMBERS))

@@ -12,18 +12,19 @@ TOLD = """
                 WHEN {version} <> told.version THEN concat('version ', {version}, ', and its last event is of ', told.version)
                 ELSE 'its last event says something else of ' || (
                     SELECT string_agg(said.key, ', ' ORDER BY said.key)
-                    FROM jsonb_each(to_jsonb(jsonb_populate_record(kept, told.data))) AS said
+                    FROM jsonb_each(to_jsonb(jsonb_populate_record(kept, told.data - %(untold)s::text))) AS said
                     WHERE said.value IS DISTINCT FROM to_jsonb(kept) -> said.key) END
     FROM {table} AS kept
     FULL JOIN (SELECT DISTINCT ON (aggregate_id) aggregate_id, version, data FROM outbox WHERE name = ANY(%(names)s)
                ORDER BY aggregate_id, version DESC) AS told ON told.aggregate_id = kept.{key}
     WHERE kept.{key} IS NULL OR told.version IS NULL OR {version} <> told.version
-       OR jsonb_populate_record(kept, told.data) IS DISTINCT FROM kept
+       OR jsonb_populate_record(kept, told.data - %(untold)s::text) IS DISTINCT FROM kept
 """
 
 
-def told(table: str, *events: type[Event], key: str = "id", version: str = "kept.version") -> Differences:
-    """Each row of `table` has events of these kinds about it, and is as the last of them says."""
+def told(table: str, *events: type[Event], key: str = "id", version: str = "kept.version", untold: str = "") -> Differences:
+    """Each row of `table` has events of these kinds about it, and is as the last of them says; the column `untold` may have
+    changed since."""
     differing = TOLD.format(table=table, key=key, version=version)
     names = [event.event_name for event in events]
-    return by_sql(events[0].event_source, table.replace("_", " "), table, differing, names=names)
+    return by_sql(events[0].event_source, table.replace("_", " "), table, differing, names=names, untold=untold)

@@ -30,6 +30,7 @@ ReasonCode = Literal[
     "account_not_active",
     "role_grants",
     "row_grant",
+    "group_grants",
     "nothing_grants",
     "owner",
     "department_path",

@@ -183,6 +183,67 @@ class NameTaken(QudaoError):
     status = 409
 
 
+class AgencyFrozen(QudaoError):
+    """Your agency is frozen: headquarters can open it again."""
+
+    status = 403
+
+
+class HeadquartersStays(QudaoError):
+    """Headquarters cannot be frozen."""
+
+    status = 409
+
+
+class DepartmentBelowItself(QudaoError):
+    """A department cannot stand below itself, nor be merged into itself or one below it: move that one elsewhere first."""
+
+    status = 409
+
+
+class TreeTooDeep(QudaoError):
+    """Departments stand 12 deep at most: choose a higher place."""
+
+    status = 409
+
+
+class DepartmentFrozen(QudaoError):
+    """This department is frozen: nobody and no department comes into it until it is thawed."""
+
+    status = 409
+
+
+class DepartmentMerged(QudaoError):
+    """This department has been merged into another one, whose id is `merged_into_id`: use that."""
+
+    status = 409
+
+
+class MergeTooLarge(QudaoError):
+    """Too many people or departments would have to change at once: move some of them into the other department first."""
+
+    status = 409
+
+
+class GroupDissolved(QudaoError):
+    """This sales group is dissolved: nothing of it changes any more."""
+
+    status = 409
+
+
+class GroupIsFull(QudaoError):
+    """No more people can be in this sales group: remove somebody first."""
+
+    status = 409
+
+
+class RightMissing(QudaoError):
+    """You do not have the right in this sales group that this takes: an administrator or its admins can give it."""
+
+    status = 403
+    is_denial = True
+
+
 class AboveYourRights(QudaoError):
     """Nobody can grant more than he holds himself."""
 

@@ -1,4 +1,4 @@
-"""What `identity` answers and tells: agencies, departments, users, sessions."""
+"""What `identity` answers and tells of users and sessions."""
 
 import re
 import unicodedata
@@ -121,6 +121,7 @@ class ProfileView(View):
     agency_name: str
     department_id: UUID
     department_name: str
+    other_department_ids: list[UUID]
     managed_department_ids: list[UUID]
     supervisor_id: UUID | None = None
     roles: list[str]
@@ -130,41 +131,12 @@ class ProfileView(View):
     password_change_required: bool
 
 
-# --- agencies, departments, users
-
-
-class AddAgency(Command):
-    name: Line
-
-
-class AgencyView(View):
-    id: UUID
-    name: str
-    is_headquarters: bool
-
-
-class AddDepartment(Command):
-    """The system puts the agency's name in front of the department's, never twice."""
-
-    agency_id: UUID
-    name: Line
-    parent_id: UUID | None = None
-
-
-class DepartmentView(View):
-    id: UUID
-    agency_id: UUID
-    parent_id: UUID | None
-    name: str
-    path: str = Field(description="Ids from the root to this department, joined by dots.")
-
-
-class ListDepartments(PageQuery):
-    agency_id: UUID | None = None
+# --- users
 
 
 UserStatus = Literal["active", "locked", "disabled"]
 ManagedDepartments = Annotated[tuple[UUID, ...], Field(max_length=20)]
+OtherDepartments = Annotated[tuple[UUID, ...], Field(max_length=10)]
 RoleKey = RoleName | UUID
 """Built-in roles are known by their names, the others by their ids."""
 RoleKeys = Annotated[tuple[RoleKey, ...], Field(min_length=1, max_length=10)]
@@ -184,6 +156,7 @@ class LoginAvailability(View):
 class AddUser(Command):
     """The display name agrees with the login unless it is given. The user has no password until he chooses one.
 
+    `department_id` is the home department; he counts as a member of the `other_department_ids` too.
     `managed_department_ids` (管辖部门) are required for who has a role that counts on them, as managers have, and for nobody
     else; all are of the user's agency. So is the supervisor.
     """
@@ -191,6 +164,7 @@ class AddUser(Command):
     login: Login
     display_name: Line | None = None
     department_id: UUID
+    other_department_ids: OtherDepartments = ()
     roles: RoleKeys
     managed_department_ids: ManagedDepartments = ()
     supervisor_id: UUID | None = None
@@ -205,6 +179,7 @@ class UserView(View):
     display_name: str
     agency_id: UUID
     department_id: UUID
+    other_department_ids: list[UUID]
     managed_department_ids: list[UUID]
     supervisor_id: UUID | None = None
     roles: list[str]
@@ -232,6 +207,7 @@ class UserChanges(Command):
 
     display_name: Line | None = None
     department_id: UUID | None = None
+    other_department_ids: OtherDepartments | None = None
     roles: RoleKeys | None = None
     managed_department_ids: ManagedDepartments | None = None
     supervisor_id: UUID | None = None
@@ -289,6 +265,7 @@ class PersonState(View):
     display_name: str
     agency_id: UUID
     department_id: UUID
+    other_department_ids: tuple[UUID, ...] = ()
     managed_department_ids: list[UUID]
     supervisor_id: UUID | None = None
     roles: list[str]
@@ -320,10 +297,6 @@ RESOLVE_SESSION = query("identity.resolve_session", ResolveSession, Passport, "s
 END_SESSION = command("identity.end_session", EndSession, Nothing, "session:end")
 CHANGE_PASSWORD = command("identity.change_password", ChangePassword, Nothing, "password:change")
 SHOW_PROFILE = query("identity.show_profile", Nothing, ProfileView, "profile:read")
-ADD_AGENCY = command("identity.add_agency", AddAgency, AgencyView, "agency:create")
-LIST_AGENCIES = query("identity.list_agencies", PageQuery, Page[AgencyView], "agency:read")
-ADD_DEPARTMENT = command("identity.add_department", AddDepartment, DepartmentView, "department:create")
-LIST_DEPARTMENTS = query("identity.list_departments", ListDepartments, Page[DepartmentView], "department:read")
 ADD_USER = command("identity.add_user", AddUser, UserView, "user:create")
 ASK_LOGIN = query("identity.ask_login", AskLogin, LoginAvailability, "user:create")
 LIST_USERS = query("identity.list_users", ListUsers, Page[UserView], "user:read")
@@ -340,29 +313,16 @@ SHOW_PERSON = query("identity.show_person", ShowPerson, PersonState, "person:rea
 # --- events
 
 
-class AgencyAdded(Event, source="identity"):
-    agency_id: UUID
-    name: str
-    is_headquarters: bool
-
-
-class DepartmentAdded(Event, source="identity"):
-    department_id: UUID
-    agency_id: UUID
-    parent_id: UUID | None
-    name: str
-    path: str
-
-
 class UserAdded(Event, source="identity"):
-    """Full state. `managed_department_ids`, `status`, `supervisor_id` and `abilities` came later: older events stand for none,
-    for active, for nobody, and for what the built-in roles make of somebody."""
+    """Full state. `managed_department_ids`, `other_department_ids`, `status`, `supervisor_id` and `abilities` came later: older
+    events stand for none, for active, for nobody, and for what the built-in roles make of somebody."""
 
     user_id: UUID
     login: str
     display_name: str
     agency_id: UUID
     department_id: UUID
+    other_department_ids: tuple[UUID, ...] = ()
     managed_department_ids: tuple[UUID, ...] = ()
     supervisor_id: UUID | None = None
     roles: list[str]

@@ -13,7 +13,9 @@ Permission = Literal[
     # people
     "access:explain",
     "agency:create",
+    "agency:freeze",
     "agency:read",
+    "agency:update",
     "attempt:read",
     "catalogue:configure",
     "catalogue:read",
@@ -30,7 +32,11 @@ Permission = Literal[
     "day:read",
     "deadline:read",
     "department:create",
+    "department:freeze",
+    "department:merge",
+    "department:move",
     "department:read",
+    "department:update",
     "dispute:answer",
     "dispute:decide",
     "dispute:open",
@@ -39,6 +45,9 @@ Permission = Literal[
     "field:reveal",
     "grant:give",
     "grant:read",
+    "group:create",
+    "group:manage",
+    "group:read",
     "handoff:answer",
     "handoff:create",
     "handoff:read",
@@ -91,10 +100,11 @@ Permission = Literal[
 class Scope(StrEnum):
     """On whose records a permission counts; each holds one's own, AGENCY all of the others but ALL.
 
-    OWN: what one holds or did oneself, and the custom pools that one administers. SUBORDINATES: besides, of those whose
-    supervisor one is, of those whose supervisors they are, and so on. DEPARTMENT_ALONE: of the people of one's department.
-    DEPARTMENT: and of those below it. MANAGED: besides, of the departments that one's account oversees (管辖部门) and those
-    below them. LISTED: of the departments that the role names and those below them. AGENCY: of one's agency, its pools included.
+    OWN: what one holds or did oneself, and the custom pools and sales groups that one looks after. SUBORDINATES: besides, of
+    those whose supervisor one is, of those whose supervisors they are, and so on. DEPARTMENT_ALONE: of the people of one's
+    departments. DEPARTMENT: and of those below them. MANAGED: besides, of the departments that one's account oversees (管辖部门)
+    and those below them. LISTED: of the departments that the role names and those below them. AGENCY: of one's agency, its pools
+    included.
     """
 
     OWN = "own"
@@ -118,6 +128,7 @@ OF_READERS: RoleGrants = {
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
     "grant:read": Scope.OWN,
+    "group:read": Scope.AGENCY,
     "policy:read": Scope.AGENCY,
     "pool:read": Scope.AGENCY,
     "role:read": Scope.AGENCY,
@@ -132,6 +143,7 @@ OF_SELLERS: RoleGrants = {
     "customer:update": Scope.OWN,
     "dispute:answer": Scope.OWN,
     "dispute:open": Scope.OWN,
+    "group:manage": Scope.OWN,
     "handoff:answer": Scope.OWN,
     "handoff:create": Scope.OWN,
     "note:create": Scope.OWN,
@@ -178,6 +190,12 @@ def administering(scope: Scope) -> RoleGrants:
         "access:explain": scope,
         "customer:assign": scope,
         "department:create": scope,
+        "department:freeze": scope,
+        "department:merge": scope,
+        "department:move": scope,
+        "department:update": scope,
+        "group:create": scope,
+        "group:manage": scope,
         "log:read": scope,
         "member:configure": scope,
         "member:create": scope,
@@ -212,6 +230,8 @@ ROLES: dict[str, RoleGrants] = {
         **overseeing(Scope.ALL),
         **administering(Scope.ALL),
         "agency:create": Scope.ALL,
+        "agency:freeze": Scope.ALL,
+        "agency:update": Scope.ALL,
         "catalogue:configure": Scope.ALL,
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,

@@ -40,6 +40,7 @@ class Mixed:
     scopes: frozenset[Scope] = frozenset()
     departments: frozenset[Listed] = frozenset()
     people: frozenset[Listed] = frozenset()
+    groups: frozenset[UUID] = frozenset()
 
 
 MOMENT = timedelta(microseconds=1)
@@ -62,9 +63,10 @@ def together(*reaches: Reach) -> Reach:
         return next(iter(scopes))
     departments = lasting_longest(listed for each in mixed for listed in each.departments)
     people = lasting_longest(listed for each in mixed for listed in each.people)
-    if len(scopes) == 1 and not departments and not people:
+    groups = frozenset[UUID]().union(*(each.groups for each in mixed))
+    if len(scopes) == 1 and not departments and not people and not groups:
         return next(iter(scopes))
-    return Mixed(scopes, departments, people)
+    return Mixed(scopes, departments, people, groups)
 
 
 def scopes_in(reach: Reach) -> frozenset[Scope]:
@@ -100,20 +102,31 @@ class Viewer(Protocol):
     @property
     def agency_id(self) -> UUID: ...
     @property
-    def department_id(self) -> UUID: ...
+    def department_ids(self) -> tuple[UUID, ...]: ...
     @property
     def managed_department_ids(self) -> tuple[UUID, ...]: ...
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a record stands: with a person, whose departments are named from the root down and whose supervisors in any order;
-    or, without a person, with a department and all those below it."""
+    """Where a record stands: with a person, whose departments are named from the root down, those besides his home as `others`,
+    and whose supervisors and sales groups in any order; or, without a person, with a department and all those below it."""
 
     agency_id: UUID
     person_id: UUID | None = None
     ancestors: tuple[UUID, ...] = ()
     supervisors: frozenset[UUID] = frozenset()
+    others: tuple[tuple[UUID, ...], ...] = ()
+    groups: frozenset[UUID] = frozenset()
+
+    @property
+    def departments(self) -> set[UUID]:
+        """Those right above it."""
+        return {path[-1] for path in (self.ancestors, *self.others) if path}
+
+    @property
+    def all_above(self) -> set[UUID]:
+        return {department for path in (self.ancestors, *self.others) for department in path}
 
 
 def covers(reach: Reach, viewer: Viewer, place: Place, until: datetime | None) -> bool:
@@ -126,7 +139,8 @@ def covers(reach: Reach, viewer: Viewer, place: Place, until: datetime | None) -
         of_scopes = any(covers(scope, viewer, place, until) for scope in reach.scopes)
         departments = {listed.id for listed in reach.departments if lasts(listed, until)}
         people = {listed.id for listed in reach.people if lasts(listed, until)}
-        return of_scopes or not departments.isdisjoint(place.ancestors) or place.person_id in people
+        of_groups = not reach.groups.isdisjoint(place.groups)
+        return of_scopes or of_groups or not departments.isdisjoint(place.all_above) or place.person_id in people
     return reach is Scope.AGENCY or covers_by_scope(reach, viewer, place)
 
 
@@ -142,11 +156,11 @@ def covers_by_scope(scope: Scope, viewer: Viewer, place: Place) -> bool:
         if scope is Scope.SUBORDINATES:
             return any(str(supervisor) == viewer.subject for supervisor in place.supervisors)
         if scope is Scope.DEPARTMENT_ALONE:
-            return place.ancestors[-1:] == (viewer.department_id,)
+            return not place.departments.isdisjoint(viewer.department_ids)
     if scope not in (Scope.DEPARTMENT, Scope.MANAGED):
         return False
     managed = viewer.managed_department_ids if scope is Scope.MANAGED else ()
-    return not {viewer.department_id, *managed}.isdisjoint(place.ancestors)
+    return not {*viewer.department_ids, *managed}.isdisjoint(place.all_above)
 
 
 def lasts(listed: Listed, until: datetime | None) -> bool:
@@ -162,5 +176,5 @@ def words_of(reach: Reach) -> str:
     """For people: a scope, or several joined by ` + `."""
     if isinstance(reach, Scope):
         return reach.value
-    named = {Scope.LISTED} if reach.departments or reach.people else set()
+    named = {Scope.LISTED} if reach.departments or reach.people or reach.groups else set()
     return " + ".join(sorted(reach.scopes | named))

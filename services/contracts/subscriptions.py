@@ -8,15 +8,25 @@ from services.contracts.customers import CustomerEntered, CustomerMoved, Custome
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.grants import GrantChanged
-from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.groups import GroupChanged
+from services.contracts.identity import UserAdded, UserChanged
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
 from services.contracts.roles import RoleChanged
 from services.contracts.rules import AllowanceSet, FollowUpSet, StockLimitSet
 from services.contracts.team import CollaboratorsChanged, HandoffChanged
+from services.contracts.tree import AgencyAdded, AgencyChanged, DepartmentAdded, DepartmentChanged
 
-OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserAdded, UserChanged)
+OF_THE_DIRECTORY: tuple[type[Event], ...] = (
+    AgencyAdded,
+    AgencyChanged,
+    DepartmentAdded,
+    DepartmentChanged,
+    GroupChanged,
+    UserAdded,
+    UserChanged,
+)
 """What every service hears that has to know who belongs where."""
 
 SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {

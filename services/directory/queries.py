@@ -3,13 +3,15 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from services.contracts.base import Envelope, Event
-from services.contracts.identity import AgencyAdded, DepartmentAdded, PersonState, UserAdded
-from services.directory.models import Agency, Department, Person
+from services.contracts.groups import GroupChanged
+from services.contracts.identity import PersonState, UserAdded
+from services.contracts.tree import AgencyAdded, DepartmentAdded
+from services.directory.models import Agency, Department, Person, SalesGroup
 
 
 def put(session: Session, table: type[DeclarativeBase], **values: Any) -> None:
@@ -21,17 +23,54 @@ def put(session: Session, table: type[DeclarativeBase], **values: Any) -> None:
 
 
 def take_over(session: Session, event: Event, envelope: Envelope) -> None:
-    """What an event of identity says of an agency, a department or a person."""
+    """What an event of identity says of an agency, a department, a sales group or a person."""
     match event:
         case AgencyAdded():
-            kept = {"name": event.name, "is_headquarters": event.is_headquarters}
+            kept = {"name": event.name, "is_headquarters": event.is_headquarters, "is_frozen": event.is_frozen}
             put(session, Agency, id=event.agency_id, version=envelope.version, **kept)
         case DepartmentAdded():
-            ancestors = [UUID(part) for part in event.path.split(".")]
-            kept_too = {"agency_id": event.agency_id, "name": event.name, "ancestors": ancestors}
-            put(session, Department, id=event.department_id, version=envelope.version, **kept_too)
+            put_department(session, event, envelope.version)
+        case GroupChanged():
+            members = [] if event.is_dissolved else event.member_ids
+            put(session, SalesGroup, id=event.group_id, version=envelope.version, agency_id=event.agency_id, member_ids=members)
         case UserAdded():
             put_person(session, event, envelope.version)
+
+
+LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('tree ' || :agency_id, 0))")
+# What stands above a department is in its parent's row, and only there: so events of different departments may come in any
+# order. Two that have changed places may stand below each other until the second event has come.
+FOLLOW_PARENTS = text(
+    """
+    WITH RECURSIVE placed AS (
+        SELECT own.id, CASE WHEN own.id = ANY (parent.ancestors) THEN ARRAY[parent.id, own.id]
+                            WHEN parent.id IS NOT NULL THEN parent.ancestors || own.id ELSE own.ancestors END AS ancestors
+        FROM department AS own LEFT JOIN department AS parent ON parent.id = own.parent_id WHERE own.id = :department_id
+        UNION ALL
+        SELECT child.id, placed.ancestors || child.id FROM placed JOIN department AS child ON child.parent_id = placed.id
+        WHERE child.id <> ALL (placed.ancestors)
+    )
+    UPDATE department SET ancestors = placed.ancestors FROM placed
+    WHERE department.id = placed.id AND department.ancestors <> placed.ancestors
+    """
+)
+
+
+def put_department(session: Session, state: DepartmentAdded, version: int) -> None:
+    """With all below it, which goes where it goes. One at a time in an agency."""
+    session.execute(LOCK_TREE, {"agency_id": str(state.agency_id)})
+    put(
+        session,
+        Department,
+        id=state.department_id,
+        agency_id=state.agency_id,
+        name=state.name,
+        ancestors=[UUID(part) for part in state.path.split(".")],
+        status=state.status,
+        merged_into_id=state.merged_into_id,
+        version=version,
+    )
+    session.execute(FOLLOW_PARENTS, {"department_id": state.department_id})
 
 
 def put_person(session: Session, state: UserAdded | PersonState, version: int) -> None:
@@ -41,6 +80,7 @@ def put_person(session: Session, state: UserAdded | PersonState, version: int) -
         id=state.user_id,
         agency_id=state.agency_id,
         department_id=state.department_id,
+        other_department_ids=list(state.other_department_ids),
         managed_department_ids=state.managed_department_ids,
         supervisor_id=state.supervisor_id,
         display_name=state.display_name,

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.contracts.permissions import Scope
 from services.contracts.reach import Listed, Mixed, Reach
-from services.directory.models import Department, Person
+from services.directory.models import Department, Person, SalesGroup
 from services.plumbing.passport import NOBODY, Caller
 
 MOMENT = DateTime(timezone=True)
@@ -64,28 +64,33 @@ def people_within(reach: Reach, caller: Any) -> Select[Any] | CompoundSelect[Any
         people_of(parts["alone"]),
         people_below(still(parts["below"], parts["below_until"])),
         select(func.unnest(still(parts["listed"], parts["listed_until"]))),
+        select(func.unnest(SalesGroup.member_ids)).where(SalesGroup.id == any_(parts["groups"])),
     )
 
 
 def people_of(departments: Any) -> Select[Any]:
-    return select(Person.id).where(Person.department_id == any_(departments))
+    return select(Person.id).where(
+        or_(Person.department_id == any_(departments), Person.other_department_ids.overlap(departments))
+    )
 
 
 def people_below(departments: Any) -> Select[Any]:
-    people = select(Person.id).join(Department, Department.id == Person.department_id)
-    return people.where(Department.ancestors.overlap(departments))
+    """Who is in one of these departments or one below them, whether as his home or besides it."""
+    # each an array that is made once, before people are looked at
+    below = func.array(select(Department.id).where(Department.ancestors.overlap(departments)).scalar_subquery())
+    return select(Person.id).where(or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below)))
 
 
 def overseen(scope: Reach, caller: Any) -> Any:
     """The departments whose people are within a scope, without those below them."""
     if isinstance(caller, Caller):
         managed = caller.managed_department_ids if scope is Scope.MANAGED else ()
-        return bindparam(None, [caller.department_id, *managed], type_=ARRAY(Uuid))
+        return bindparam(None, [*caller.department_ids, *managed], type_=ARRAY(Uuid))
     return caller.managed if scope is Scope.MANAGED else caller.home
 
 
 def home(caller: Any) -> Any:
-    return bindparam(None, [caller.department_id], type_=ARRAY(Uuid)) if isinstance(caller, Caller) else caller.home
+    return bindparam(None, [*caller.department_ids], type_=ARRAY(Uuid)) if isinstance(caller, Caller) else caller.home
 
 
 def still(ids: Any, until: Any) -> ColumnElement[Any]:
@@ -110,6 +115,7 @@ PARTS: dict[str, Any] = {
     "below_until": ARRAY(MOMENT),
     "listed": ARRAY(Uuid),
     "listed_until": ARRAY(MOMENT),
+    "groups": ARRAY(Uuid),
 }
 
 
@@ -117,16 +123,17 @@ def parts_of(reach: Reach, caller: Caller) -> dict[str, Any]:
     """people: himself when a scope counts. leader: whose subordinates. alone: departments without those below them."""
     mixed = reach if isinstance(reach, Mixed) else Mixed()
     managed = caller.managed_department_ids if Scope.MANAGED in mixed.scopes else ()
-    homes = [caller.department_id] if mixed.scopes & {Scope.DEPARTMENT, Scope.MANAGED} else []
+    homes = caller.department_ids if mixed.scopes & {Scope.DEPARTMENT, Scope.MANAGED} else ()
     below = [*(Listed(department) for department in (*homes, *managed)), *mixed.departments]
     return {
         "people": [caller.user_id] if mixed.scopes else [],
         "leader": caller.user_id if Scope.SUBORDINATES in mixed.scopes else NOBODY,
-        "alone": [caller.department_id] if Scope.DEPARTMENT_ALONE in mixed.scopes else [],
+        "alone": [*caller.department_ids] if Scope.DEPARTMENT_ALONE in mixed.scopes else [],
         "below": [department.id for department in below],
         "below_until": [department.until for department in below],
         "listed": [person.id for person in mixed.people],
         "listed_until": [person.until for person in mixed.people],
+        "groups": [*mixed.groups],
     }
 
 
@@ -166,7 +173,7 @@ def values_of(caller: Caller, reach: Reach = Scope.OWN) -> dict[str, Any]:
     return {
         "caller_id": NOBODY if caller.subject.startswith("system:") else caller.user_id,
         "caller_agency_id": caller.agency_id,
-        "caller_home": [caller.department_id],
-        "caller_managed": [caller.department_id, *caller.managed_department_ids],
+        "caller_home": [*caller.department_ids],
+        "caller_managed": [*caller.department_ids, *caller.managed_department_ids],
         **parts,
     }

@@ -7,10 +7,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import Session as DatabaseSession
 
-from services.contracts.errors import NotFound, OutOfScope
+from services.contracts.base import Command
+from services.contracts.errors import InvalidRequest, NotFound, OutOfScope
 from services.contracts.permissions import ROLES, Scope
 from services.contracts.reach import Grants, Place, Reach, Viewer, union_of
-from services.identity import granting, queries
+from services.identity import domain, granting, queries
 from services.identity.models import Department, Person
 from services.identity.rights import grants_of_role
 from services.plumbing.call import Call
@@ -59,9 +60,13 @@ def within_agency(call: Call, column: Any) -> ColumnElement[bool]:
 
 def place_of(session: DatabaseSession, person: Person) -> Place:
     """Where a person's records stand."""
-    department = found(queries.find_department(session, person.department_id))
+    home, *others = (
+        ids_of(found(queries.find_department(session, each)).path)
+        for each in (person.department_id, *person.other_department_ids)
+    )
     above = queries.supervisors_of(session, person.id)
-    return Place(person.agency_id, person.id, ids_of(department.path), frozenset(above))
+    groups = queries.groups_of(session, person.id)
+    return Place(person.agency_id, person.id, home, frozenset(above), tuple(others), groups)
 
 
 def ids_of(path: str) -> tuple[UUID, ...]:
@@ -91,6 +96,24 @@ def lock_administered(work: Work, call: Call, user_id: UUID) -> Person:
     check_scope(call, person.agency_id)
     check_roles(work.session, call, person.roles, place_of(work.session, person))
     return person
+
+
+def put_into(work: Work, department_ids: list[UUID], agency_id: UUID) -> None:
+    """Whether somebody of this agency may be put into departments, whose rows are held. Raises NotFound, OutOfScope,
+    DepartmentFrozen, DepartmentMerged."""
+    for department_id in department_ids:
+        department = found_department(work.session, department_id)
+        if department.agency_id != agency_id:
+            raise NotFound(reason="the department is of another agency")
+        domain.check_takes(status=department.status, merged_into_id=department.merged_into_id)
+
+
+def refuse_empty(command: Command, may_be_null: Collection[str] = ()) -> None:
+    """Raises InvalidRequest: what else has always a value, and null would be neither a change nor none."""
+    given = command.model_fields_set.difference(may_be_null)
+    empty = [name for name in sorted(given) if getattr(command, name) is None]
+    if empty:
+        raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])
 
 
 def department_of(work: Work, call: Call, department_id: UUID, agency_id: UUID) -> Department:

@@ -1,10 +1,24 @@
 """Decisions of identity: values in, decision out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.contracts.errors import LastAdministrator, ManagedDepartmentsMissing, OwnAccount, PasswordRefused, SupervisorUnfit
+from services.contracts.errors import (
+    AboveYourRights,
+    DepartmentBelowItself,
+    DepartmentFrozen,
+    DepartmentMerged,
+    GroupDissolved,
+    LastAdministrator,
+    ManagedDepartmentsMissing,
+    OwnAccount,
+    PasswordRefused,
+    RightMissing,
+    SupervisorUnfit,
+    TreeTooDeep,
+)
+from services.contracts.tree import MOST_LEVELS
 
 ADMINISTRATOR = "subsystem_admin"
 
@@ -37,6 +51,74 @@ def check_password(password: str, *, login: str, display_name: str) -> None:
 def prefixed(agency_name: str, department_name: str) -> str:
     """A department's name starts with its company's, which is never doubled."""
     return department_name if department_name.startswith(agency_name) else f"{agency_name}{department_name}"
+
+
+def renamed(name: str, *, of: str, to: str) -> str:
+    """A department's name when its company, which was called `of`, is called `to` from now on."""
+    return prefixed(to, name.removeprefix(of))
+
+
+def below(path: str | None, department_id: UUID) -> str:
+    """The path of a department whose parent has this one; without a parent it is a root."""
+    return f"{path}.{department_id}" if path else str(department_id)
+
+
+def check_place(path: str | None, *, department_id: UUID, levels: int = 1) -> None:
+    """Whether a department with so many levels, its own included, may stand below the parent that has this path.
+
+    Raises DepartmentBelowItself when the parent is itself or below it, TreeTooDeep.
+    """
+    above = path.split(".") if path else []
+    if str(department_id) in above:
+        raise DepartmentBelowItself()
+    if len(above) + levels > MOST_LEVELS:
+        raise TreeTooDeep(most_levels=MOST_LEVELS)
+
+
+def check_is_live(*, status: str, merged_into_id: UUID | None) -> None:
+    """Raises DepartmentMerged with the department that is there instead."""
+    if status == "merged":
+        raise DepartmentMerged(merged_into_id=str(merged_into_id))
+
+
+def check_takes(*, status: str, merged_into_id: UUID | None) -> None:
+    """Whether somebody or a department may come into it. Raises DepartmentFrozen, DepartmentMerged."""
+    check_is_live(status=status, merged_into_id=merged_into_id)
+    if status == "frozen":
+        raise DepartmentFrozen()
+
+
+def others(ids: Sequence[UUID], *, home: UUID) -> list[UUID]:
+    """Departments besides the home department, each once."""
+    return [each for each in dict.fromkeys(ids) if each != home]
+
+
+def replaced(ids: list[UUID], *, old: UUID, new: UUID) -> list[UUID]:
+    """With the new one in the place of the old one, each once."""
+    return list(dict.fromkeys(new if each == old else each for each in ids))
+
+
+def check_group_is_live(*, is_dissolved: bool) -> None:
+    """Raises GroupDissolved."""
+    if is_dissolved:
+        raise GroupDissolved()
+
+
+def check_group_right(right: str, *, held: Sequence[str]) -> None:
+    """Raises RightMissing when who looks after a group does not have the right that something takes."""
+    if right not in held:
+        raise RightMissing(right=right)
+
+
+def check_group_rights(*, own: Sequence[str], given: Sequence[str], held: Sequence[str], is_oneself: bool) -> None:
+    """Whether an admin of a group may give somebody these rights in the place of those that are `held`, none as well.
+
+    Raises AboveYourRights: nobody changes what goes beyond his own rights, and nobody changes his own.
+    """
+    if is_oneself:
+        raise AboveYourRights(reason="nobody changes his own rights in a group")
+    if beyond := sorted({*given, *held} - set(own)):
+        raise AboveYourRights(reason="these rights in the group are not your own", rights=beyond)
 
 
 def check_not_oneself(caller_id: UUID, user_id: UUID) -> None:

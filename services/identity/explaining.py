@@ -102,6 +102,7 @@ def subject_of(session: DatabaseSession, call: Call, query: ExplainAccess) -> Su
         agency_id=facts.agency_id,
         department_id=facts.department_id,
         managed_department_ids=tuple(facts.managed_department_ids),
+        other_department_ids=tuple(facts.other_department_ids),
         roles=tuple(facts.roles),
         grants=rights_of(facts),
         display_name=facts.display_name,
@@ -183,6 +184,9 @@ def granting_reason(source: Source, action: Permission, is_reached: bool) -> Rea
         until = source.until.isoformat() if source.until else None
         text = f"A grant gives {action} on named records{f' until {until}' if until else ''}, {here}."
         return Reason(code="row_grant", counts=is_reached, text=text, details=details | {"until": until})
+    if source.kind == "group":
+        text = f"As an admin of the sales group {source.name} he has {action} on its members' records, {here}."
+        return Reason(code="group_grants", counts=is_reached, text=text, details=details)
     return Reason(
         code="role_grants", counts=is_reached, text=f"The role {source.name} grants {action} with the scope {words}, {here}.",
         details=details,
@@ -199,10 +203,9 @@ def placing(subject: Subject, kind: str, judged: Judgement) -> list[Reason]:
     if judged.department_ids:
         path = [str(department) for department in judged.department_ids]
         sits = str(subject.caller.department_id)
-        text = "He sits in one of the departments on its path." if sits in path else "He sits in no department on its path."
-        found.append(
-            Reason(code="department_path", counts=sits in path, text=text, details={"path": path, "department_id": sits})
-        )
+        is_on_path = not {str(each) for each in subject.caller.department_ids}.isdisjoint(path)
+        text = "He sits in one of the departments on its path." if is_on_path else "He sits in no department on its path."
+        found.append(Reason(code="department_path", counts=is_on_path, text=text, details={"path": path, "department_id": sits}))
     if kind == "pool":
         text = "The pool's own rules, its members and admins included, decide."
         found.append(Reason(code="pool_rule", counts=judged.is_allowed, text=text))

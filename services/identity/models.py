@@ -36,11 +36,13 @@ class Agency(Base):
         UniqueConstraint("name", name="agency_name_key"),
         Index("agency_one_headquarters", "is_headquarters", unique=True, postgresql_where=text("is_headquarters")),
         CheckConstraint("version > 0", name="agency_version_check"),
+        CheckConstraint("NOT (is_headquarters AND is_frozen)", name="agency_headquarters_check"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     is_headquarters: Mapped[bool]
+    is_frozen: Mapped[bool]
     version: Mapped[int]
     created_at: Mapped[datetime]
 
@@ -48,19 +50,30 @@ class Agency(Base):
 class Department(Base):
     __tablename__ = "department"
     __table_args__ = (
-        UniqueConstraint("agency_id", "name", name="department_name_key"),
+        Index("department_name_key", "agency_id", "name", unique=True, postgresql_where=text("status <> 'merged'")),
         UniqueConstraint("id", "agency_id", name="department_in_agency"),
         ForeignKeyConstraint(
             ["parent_id", "agency_id"], ["department.id", "department.agency_id"], name="department_parent_fkey"
         ),
+        ForeignKeyConstraint(
+            ["merged_into_id", "agency_id"], ["department.id", "department.agency_id"], name="department_merged_into_fkey"
+        ),
         CheckConstraint("version > 0", name="department_version_check"),
+        CheckConstraint("kind IN ('company', 'branch', 'office', 'department', 'team')", name="department_kind_check"),
+        CheckConstraint("status IN ('active', 'frozen', 'merged')", name="department_status_check"),
+        CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="department_merged_check"),
+        Index("department_parent", "parent_id", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id", name="department_agency_id_fkey"))
     parent_id: Mapped[UUID | None]
+    kind: Mapped[str]
     name: Mapped[str]
     path: Mapped[str]
+    ceiling: Mapped[list[str] | None]
+    status: Mapped[str]
+    merged_into_id: Mapped[UUID | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
 
@@ -74,6 +87,7 @@ class Person(Base):
         CheckConstraint("password_hash LIKE '$argon2id$%'", name="person_password_hash_check"),
         CheckConstraint("version > 0", name="person_version_check"),
         CheckConstraint("status IN ('active', 'locked', 'disabled')", name="person_status_check"),
+        CheckConstraint("department_id <> ALL (other_department_ids)", name="person_other_departments_check"),
         CheckConstraint(
             "NOT 'oversees' = ANY (abilities) OR cardinality(managed_department_ids) > 0", name="person_managed_check"
         ),
@@ -83,6 +97,7 @@ class Person(Base):
         ForeignKeyConstraint(
             ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="person_department_fkey"
         ),
+        Index("person_other_departments", "other_department_ids", postgresql_using="gin"),
         Index("person_agency", "agency_id", "id"),
         Index("person_department", "department_id", "id"),
         Index("person_supervisor", "supervisor_id"),
@@ -94,6 +109,7 @@ class Person(Base):
     display_name: Mapped[str]
     agency_id: Mapped[UUID]
     department_id: Mapped[UUID]
+    other_department_ids: Mapped[list[UUID]]
     managed_department_ids: Mapped[list[UUID]]
     supervisor_id: Mapped[UUID | None]
     roles: Mapped[list[str]]
@@ -104,6 +120,44 @@ class Person(Base):
     restored_at: Mapped[datetime | None]
     version: Mapped[int]
     created_at: Mapped[datetime]
+
+
+class SalesGroup(Base):
+    __tablename__ = "sales_group"
+    __table_args__ = (
+        UniqueConstraint("id", "agency_id", name="sales_group_in_agency"),
+        CheckConstraint("cardinality(member_ids) <= 200", name="sales_group_member_ids_check"),
+        CheckConstraint("version > 0", name="sales_group_version_check"),
+        Index("sales_group_name", "agency_id", "name", unique=True, postgresql_where=text("NOT is_dissolved")),
+        Index("sales_group_members", "member_ids", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id", name="sales_group_agency_id_fkey"))
+    name: Mapped[str]
+    member_ids: Mapped[list[UUID]]
+    is_dissolved: Mapped[bool]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class GroupAdmin(Base):
+    __tablename__ = "group_admin"
+    __table_args__ = (
+        CheckConstraint(
+            "cardinality(rights) > 0 AND rights <@ '{assign_tasks,change_rights,manage_members,see_customers,see_work}'::text[]",
+            name="group_admin_rights_check",
+        ),
+        ForeignKeyConstraint(
+            ["group_id", "agency_id"], ["sales_group.id", "sales_group.agency_id"], name="group_admin_group_fkey"
+        ),
+        Index("group_admin_person", "person_id"),
+    )
+
+    group_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="group_admin_person_id_fkey"), primary_key=True)
+    agency_id: Mapped[UUID]
+    rights: Mapped[list[str]]
 
 
 class Role(Base):

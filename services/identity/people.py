@@ -1,47 +1,13 @@
-"""Agencies, departments and users: how one is made and changed, with its event, and how it is shown."""
+"""Users: how one is made and changed, with its event, and how he is shown."""
 
 from typing import Any, Literal
 from uuid import UUID
 
 from services.contracts import identity as contract
 from services.contracts.permissions import Ability
-from services.identity import domain
-from services.identity.models import Agency, Department, Person
+from services.identity.models import Department, Person
 from services.plumbing.ids import new_id
 from services.plumbing.work import Work
-
-
-def add_agency(work: Work, name: str, *, is_headquarters: bool) -> Agency:
-    agency = Agency(id=new_id(), name=name, is_headquarters=is_headquarters, version=1, created_at=work.now)
-    work.session.add(agency)
-    work.session.flush()
-    event = contract.AgencyAdded(agency_id=agency.id, name=name, is_headquarters=is_headquarters)
-    work.emit(event, aggregate_id=agency.id, version=1, agency_id=agency.id)
-    return agency
-
-
-def add_department(work: Work, agency: Agency, name: str, parent: Department | None) -> Department:
-    department_id = new_id()
-    department = Department(
-        id=department_id,
-        agency_id=agency.id,
-        parent_id=parent.id if parent else None,
-        name=domain.prefixed(agency.name, name),
-        path=f"{parent.path}.{department_id}" if parent else str(department_id),
-        version=1,
-        created_at=work.now,
-    )
-    work.session.add(department)
-    work.session.flush()
-    event = contract.DepartmentAdded(
-        department_id=department.id,
-        agency_id=agency.id,
-        parent_id=department.parent_id,
-        name=department.name,
-        path=department.path,
-    )
-    work.emit(event, aggregate_id=department.id, version=1, agency_id=agency.id)
-    return department
 
 
 def add_person(
@@ -52,6 +18,7 @@ def add_person(
     display_name: str,
     roles: list[str],
     abilities: list[Ability],
+    other_department_ids: list[UUID] | None = None,
     managed_department_ids: list[UUID] | None = None,
     supervisor_id: UUID | None = None,
     password_hash: str | None = None,
@@ -62,6 +29,7 @@ def add_person(
         display_name=display_name,
         agency_id=department.agency_id,
         department_id=department.id,
+        other_department_ids=other_department_ids or [],
         managed_department_ids=managed_department_ids or [],
         supervisor_id=supervisor_id,
         roles=roles,
@@ -96,26 +64,13 @@ def state_of(person: Person) -> dict[str, Any]:
         "display_name": person.display_name,
         "agency_id": person.agency_id,
         "department_id": person.department_id,
+        "other_department_ids": person.other_department_ids,
         "managed_department_ids": person.managed_department_ids,
         "supervisor_id": person.supervisor_id,
         "roles": person.roles,
         "abilities": person.abilities,
         "status": person.status,
     }
-
-
-def agency_view(agency: Agency) -> contract.AgencyView:
-    return contract.AgencyView(id=agency.id, name=agency.name, is_headquarters=agency.is_headquarters)
-
-
-def department_view(department: Department) -> contract.DepartmentView:
-    return contract.DepartmentView(
-        id=department.id,
-        agency_id=department.agency_id,
-        parent_id=department.parent_id,
-        name=department.name,
-        path=department.path,
-    )
 
 
 def user_view(person: Person) -> contract.UserView:
@@ -126,6 +81,7 @@ def user_view(person: Person) -> contract.UserView:
         display_name=person.display_name,
         agency_id=person.agency_id,
         department_id=person.department_id,
+        other_department_ids=person.other_department_ids,
         managed_department_ids=person.managed_department_ids,
         supervisor_id=person.supervisor_id,
         roles=person.roles,

@@ -29,6 +29,7 @@ class Profile(Service):
                 agency_name=found(queries.find_agency(session, person.agency_id)).name,
                 department_id=person.department_id,
                 department_name=found(queries.find_department(session, person.department_id)).name,
+                other_department_ids=person.other_department_ids,
                 managed_department_ids=person.managed_department_ids,
                 supervisor_id=person.supervisor_id,
                 roles=person.roles,

@@ -5,14 +5,42 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, any_, bindparam, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Row,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH, insert
 from sqlalchemy.orm import Session as DatabaseSession
 
 from services.contracts.grants import ListGrants
 from services.contracts.identity import ListUsers
+from services.contracts.tree import ListDepartments
 from services.identity import rights
-from services.identity.models import Agency, Department, LoginFailures, OneTimeCode, Person, Role, RowGrant, Session, UsedCaptcha
+from services.identity.models import (
+    Agency,
+    Department,
+    LoginFailures,
+    OneTimeCode,
+    Person,
+    Role,
+    RowGrant,
+    SalesGroup,
+    Session,
+    UsedCaptcha,
+)
 
 active_since = func.greatest(Person.created_at, Person.last_login_at, Person.restored_at)
 PRUNED_AT_ONCE = 10  # more than one comes in at a time, so that it cannot pile up
@@ -30,6 +58,82 @@ def find_department(session: DatabaseSession, department_id: UUID) -> Department
     return session.get(Department, department_id)
 
 
+FRESH = {"populate_existing": True}
+"""Of what is locked: what the session remembers of it may be older."""
+
+
+def lock_agency(session: DatabaseSession, agency_id: UUID, *, against_logins: bool = False) -> Agency | None:
+    """Against others who change it or its departments, and on demand against those who hold it."""
+    query = select(Agency).where(Agency.id == agency_id).with_for_update(key_share=not against_logins)
+    return session.scalars(query, execution_options=FRESH).one_or_none()
+
+
+def hold_agency(session: DatabaseSession, agency_id: UUID) -> Agency:
+    """Nobody freezes it meanwhile; many hold it at once."""
+    query = select(Agency).where(Agency.id == agency_id).with_for_update(read=True, key_share=True)
+    return session.scalars(query, execution_options=FRESH).one()
+
+
+def lock_departments(session: DatabaseSession, department_ids: list[UUID]) -> None:
+    """In the order of their ids; what is found of them afterwards is as it is now."""
+    query = select(Department).where(Department.id.in_(department_ids)).order_by(Department.id)
+    session.scalars(query.with_for_update(), execution_options=FRESH).all()
+
+
+def hold_departments(session: DatabaseSession, department_ids: Collection[UUID]) -> None:
+    """And those above them, against those who lock them: somebody is about to be put into them, or given roles there."""
+    paths = session.scalars(select(Department.path).where(Department.id.in_(department_ids)))
+    held = {UUID(part) for path in paths for part in path.split(".")}
+    query = select(Department).where(Department.id.in_(held)).order_by(Department.id)
+    session.scalars(query.with_for_update(read=True, key_share=True), execution_options=FRESH).all()
+
+
+def departments_of_person(session: DatabaseSession, person_id: UUID) -> list[UUID]:
+    """All in which somebody is, nothing for nobody."""
+    query = select(Person.department_id, Person.other_department_ids).where(Person.id == person_id)
+    return [each for home, others in session.execute(query) for each in (home, *others)]
+
+
+def roles_below(session: DatabaseSession, department: Department) -> Sequence[str]:
+    """Of everybody who is in a department or below it."""
+    places = select(Department.id).where(Department.agency_id == department.agency_id, is_below(department.path))
+    below = func.array(places.scalar_subquery(), type_=ARRAY(Uuid))
+    is_there = or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below))
+    query = select(func.unnest(Person.roles)).where(Person.agency_id == department.agency_id, is_there).distinct()
+    return session.scalars(query).all()
+
+
+def lock_departments_of(session: DatabaseSession, agency_id: UUID) -> list[Department]:
+    """All that bear the agency's name, whose row is locked."""
+    query = select(Department).where(Department.agency_id == agency_id).order_by(Department.id)
+    return list(session.scalars(query.with_for_update(key_share=True), execution_options=FRESH))
+
+
+def list_children(session: DatabaseSession, department_id: UUID) -> list[Department]:
+    query = select(Department).where(Department.parent_id == department_id).order_by(Department.id)
+    return list(session.scalars(query, execution_options=FRESH))
+
+
+def count_levels(session: DatabaseSession, department: Department) -> int:
+    """Of the department and all below it."""
+    levels = func.max(func.cardinality(func.string_to_array(Department.path, ".")))
+    query = select(levels).where(Department.agency_id == department.agency_id, is_below(department.path))
+    return (session.scalar(query) or 0) - department.path.count(".")
+
+
+def is_below(path: str) -> ColumnElement[bool]:
+    """Or is that one itself."""
+    return or_(Department.path == path, func.starts_with(Department.path, f"{path}."))
+
+
+def follow_path(session: DatabaseSession, department: Department, old_path: str) -> None:
+    """All below a department that has left this path; it is there now itself."""
+    new_path = func.concat(department.path, func.substr(Department.path, len(old_path) + 1))
+    below = (Department.agency_id == department.agency_id, func.starts_with(Department.path, f"{old_path}."))
+    query = update(Department).where(*below).values(path=new_path)
+    session.execute(query, execution_options={"synchronize_session": False})
+
+
 def list_above(session: DatabaseSession, department_ids: Collection[UUID]) -> list[Department]:
     """These departments and all above them."""
     paths = session.scalars(select(Department.path).where(Department.id.in_(department_ids)))
@@ -38,9 +142,24 @@ def list_above(session: DatabaseSession, department_ids: Collection[UUID]) -> li
 
 
 def departments_of(session: DatabaseSession, agency_id: UUID, department_ids: list[UUID]) -> set[UUID]:
-    """Those of the departments that are of this agency."""
+    """Those of the departments that are of this agency, and still there."""
     query = select(Department.id).where(Department.agency_id == agency_id, Department.id.in_(department_ids))
-    return set(session.scalars(query))
+    return set(session.scalars(query.where(Department.status != "merged")))
+
+
+def people_of(agency_id: UUID) -> Select[Any]:
+    return select(Person.id).where(Person.agency_id == agency_id)
+
+
+def lock_people_of(session: DatabaseSession, department: Department) -> list[Person]:
+    """Who is in a department or oversees it."""
+    is_of = or_(is_member_of(department.id), Person.managed_department_ids.contains([department.id]))
+    query = select(Person).where(Person.agency_id == department.agency_id, is_of).order_by(Person.id)
+    return list(session.scalars(query.with_for_update(), execution_options=FRESH))
+
+
+def is_member_of(department_id: UUID) -> ColumnElement[bool]:
+    return or_(Person.department_id == department_id, Person.other_department_ids.contains([department_id]))
 
 
 def has_login(session: DatabaseSession, login: str) -> bool:
@@ -78,11 +197,14 @@ def list_agencies(session: DatabaseSession, visible: ColumnElement[bool], after:
 
 
 def list_departments(
-    session: DatabaseSession, visible: ColumnElement[bool], agency_id: UUID | None, after: UUID | None, limit: int
+    session: DatabaseSession, visible: ColumnElement[bool], wanted: ListDepartments, after: UUID | None, limit: int
 ) -> list[Department]:
     query = select(Department).where(visible).order_by(Department.id).limit(limit)
-    if agency_id:
-        query = query.where(Department.agency_id == agency_id)
+    for name in ("agency_id", "parent_id", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(Department, name) == value)
+    if wanted.is_top is not None:
+        query = query.where(Department.parent_id.is_(None) == wanted.is_top)
     return list(session.scalars(query.where(Department.id > after) if after else query))
 
 
@@ -97,7 +219,7 @@ def list_people(
     if wanted.status:
         query = query.where(Person.status == wanted.status)
     if wanted.department_id:
-        query = query.where(Person.department_id == wanted.department_id)
+        query = query.where(is_member_of(wanted.department_id))
     if wanted.role:
         query = query.where(Person.roles.contains([str(wanted.role)]))
     if wanted.supervisor_id:
@@ -116,6 +238,12 @@ def lock_supervisors(session: DatabaseSession, agency_id: UUID) -> None:
 def supervisors_of(session: DatabaseSession, person_id: UUID) -> set[UUID]:
     """All who are above somebody."""
     return set(session.scalars(select(func.supervisors_of(person_id))))
+
+
+def groups_of(session: DatabaseSession, person_id: UUID) -> frozenset[UUID]:
+    """The sales groups of which somebody is a member."""
+    query = select(SalesGroup.id).where(SalesGroup.member_ids.contains([person_id]), ~SalesGroup.is_dissolved)
+    return frozenset(session.scalars(query))
 
 
 # --- roles
@@ -173,7 +301,20 @@ def list_facts(session: DatabaseSession, person_ids: Collection[UUID]) -> Sequen
     return session.execute(query).all()
 
 
+def roles_that_list(session: DatabaseSession, department_id: UUID) -> Sequence[Role]:
+    """By key."""
+    listed = func.jsonb_path_exists(Role.grants, literal(f'$[*].department_ids[*] ? (@ == "{department_id}")', JSONPATH))
+    query = select(Role).where(listed).order_by(Role.key)
+    return session.scalars(query, execution_options=FRESH).all()
+
+
 # --- row grants
+
+
+def lock_grants_on(session: DatabaseSession, department_id: UUID) -> Sequence[RowGrant]:
+    """Those on the records of a department that are not withdrawn."""
+    query = select(RowGrant).where(RowGrant.department_id == department_id, RowGrant.withdrawn_at.is_(None))
+    return session.scalars(query.order_by(RowGrant.id).with_for_update(), execution_options=FRESH).all()
 
 
 def lock_grant(session: DatabaseSession, person_id: UUID, grant_id: UUID) -> RowGrant | None:
@@ -235,15 +376,17 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
     )
 
 
-OF_PASSPORTS = ("agency_id", "department_id", "managed_department_ids", "display_name")
+OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "display_name")
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
         *rights.COLUMNS,
+        Agency.__table__.c.is_frozen,
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
     .join_from(Session.__table__, Person.__table__, Session.__table__.c.person_id == Person.__table__.c.id)
+    .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )
 

@@ -13,14 +13,14 @@ from sqlalchemy import ColumnElement, any_, func, or_, select
 
 from services.contracts.permissions import OF_EVERYBODY, ROLES, Permission, Scope
 from services.contracts.reach import Grants, Listed, Mixed, Reach, listing, union_of
-from services.identity.models import Person, Role, RowGrant
+from services.identity.models import GroupAdmin, Person, Role, RowGrant, SalesGroup
 
 
 @dataclass(frozen=True)
 class Source:
     """One thing that gives a person rights; `until` is its end, which each of its reaches carries as well."""
 
-    kind: Literal["everybody", "role", "grant"]
+    kind: Literal["everybody", "role", "grant", "group"]
     key: str
     name: str
     grants: Grants
@@ -36,6 +36,8 @@ class Facts(Protocol):
     def custom_roles(self) -> Sequence[dict[str, Any]]: ...
     @property
     def row_grants(self) -> Sequence[dict[str, Any]]: ...
+    @property
+    def groups(self) -> Sequence[dict[str, Any]]: ...
 
 
 def rows_of(query: Any) -> ColumnElement[Any]:
@@ -52,7 +54,18 @@ ROW_GRANTS = (
     .where(RowGrant.person_id == Person.id, *IS_LIVE)
     .correlate(Person)
 )
-COLUMNS = (Person.roles, rows_of(CUSTOM_ROLES).label("custom_roles"), rows_of(ROW_GRANTS).label("row_grants"))
+GROUPS = (
+    select(SalesGroup.id, SalesGroup.name, GroupAdmin.rights)
+    .join(GroupAdmin, GroupAdmin.group_id == SalesGroup.id)
+    .where(GroupAdmin.person_id == Person.id, ~SalesGroup.is_dissolved)
+    .correlate(Person)
+)
+COLUMNS = (
+    Person.roles,
+    rows_of(CUSTOM_ROLES).label("custom_roles"),
+    rows_of(ROW_GRANTS).label("row_grants"),
+    rows_of(GROUPS).label("groups"),
+)
 """Of the table of people: every source of rights."""
 
 
@@ -67,7 +80,21 @@ def sources_of(facts: Facts) -> list[Source]:
         *(Source("role", key, key, ROLES[key]) for key in facts.roles if key in ROLES),
         *(Source("role", role["key"], role["name"], grants_of_role(role["grants"])) for role in facts.custom_roles),
         *(source_of_grant(grant) for grant in facts.row_grants),
+        *(Source("group", each["id"], each["name"], grants_of_group(UUID(each["id"]), each["rights"])) for each in facts.groups),
     ]
+
+
+OF_GROUPS: dict[str, tuple[Permission, ...]] = {
+    "see_customers": ("customer:read",),
+    "see_work": ("day:read", "deadline:read", "note:read"),
+}
+"""Of which rights in a sales group something may be seen of its members; the others are asked for where they count."""
+
+
+def grants_of_group(group_id: UUID, rights: Iterable[str]) -> Grants:
+    """Of who looks after a sales group."""
+    reach = Mixed(groups=frozenset({group_id}))
+    return {permission: reach for right in rights for permission in OF_GROUPS.get(right, ())}
 
 
 def grants_of_role(grants: Iterable[dict[str, Any]]) -> Grants:

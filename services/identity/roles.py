@@ -11,12 +11,11 @@ from services.contracts.errors import InvalidRequest, ManagedDepartmentsMissing,
 from services.contracts.permissions import ROLES, Scope, abilities_of
 from services.contracts.reach import Place
 from services.identity import granting, queries
-from services.identity.access import check_scope, found
+from services.identity.access import check_scope, found, refuse_empty
 from services.identity.appointing import check_ceilings_of_all
 from services.identity.models import Agency, Person, Role
 from services.identity.people import tell_change
 from services.identity.rights import grants_of_role, scopes_of_role
-from services.identity.users import refuse_empty
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id

@@ -88,8 +88,10 @@ def check(work: Work, call: Call, person: Person, command: contract.GiveGrant) -
         raise GrantEnds()
     place = place_of_grant(work, call, person.agency_id, command)
     granting.check_row(call.caller, call.caller.grants, command.permission, place, command.until)
-    receiver = Caller(str(person.id), person.agency_id, person.department_id, tuple(person.managed_department_ids))
-    granting.check_row_ceilings(receiver, command.permission, place, ceilings_of(work.session, {person.department_id}))
+    departments = (person.department_id, *person.other_department_ids)
+    managed, others = tuple(person.managed_department_ids), tuple(person.other_department_ids)
+    receiver = Caller(str(person.id), person.agency_id, person.department_id, managed, others)
+    granting.check_row_ceilings(receiver, command.permission, place, ceilings_of(work.session, departments))
 
 
 def place_of_grant(work: Work, call: Call, agency_id: UUID, command: contract.GiveGrant) -> Place:
@@ -120,6 +122,12 @@ def is_live(grant: RowGrant, now: datetime) -> bool:
 
 def told(work: Work, grant: RowGrant) -> contract.GrantView:
     """With its event and audit; one that was over already is only audited."""
+    view = tell(work, grant)
+    work.audit(grant.person_id, agency_id=grant.agency_id, new=view)
+    return view
+
+
+def tell(work: Work, grant: RowGrant) -> contract.GrantView:
     view = grant_view(grant, work.now)
     if work.session.is_modified(grant) or grant.version == 0:
         grant.version += 1
@@ -127,7 +135,6 @@ def told(work: Work, grant: RowGrant) -> contract.GrantView:
         told_too = view.model_dump(include=set(contract.GrantChanged.model_fields))
         event = contract.GrantChanged(grant_id=grant.id, about_id=grant.about_id, **told_too)
         work.emit(event, aggregate_id=grant.id, version=grant.version, agency_id=grant.agency_id)
-    work.audit(grant.person_id, agency_id=grant.agency_id, new=view)
     return view
 
 

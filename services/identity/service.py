@@ -8,26 +8,30 @@ from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, Set
 from services.contracts.permissions import abilities_of_built_in
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
+from services.identity.agencies import Agencies
+from services.identity.departments import Departments
 from services.identity.explaining import Explaining
+from services.identity.groups import Groups
 from services.identity.passwords import hash_password
-from services.identity.people import add_agency, add_department, add_person, user_view
-from services.identity.places import Places
+from services.identity.people import add_person, user_view
 from services.identity.profile import Profile
 from services.identity.roles import Roles
 from services.identity.row_grants import RowGrants
 from services.identity.sessions import Sessions
+from services.identity.tree import add_agency, add_department
 from services.identity.users import Users
 from services.plumbing.call import Call
 from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Places, Users, Accounts, Roles, RowGrants, Explaining):
+class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, Accounts, Roles, RowGrants, Explaining):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,
         "agency_name_key": NameTaken,
         "department_name_key": NameTaken,
+        "sales_group_name": NameTaken,
         "person_login_key": LoginTaken,
         "person_login_check": InvalidRequest,
         "role_name": NameTaken,
@@ -49,7 +53,7 @@ class IdentityService(Sessions, Profile, Places, Users, Accounts, Roles, RowGran
             if queries.has_agencies(work.session):
                 raise SetupClosed()
             agency = add_agency(work, command.agency_name, is_headquarters=True)
-            department = add_department(work, agency, agency.name, None)
+            department = add_department(work, agency, agency.name, None, kind="company")
             person = add_person(
                 work,
                 department,

@@ -6,7 +6,14 @@ from typing import Any
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import AccountLocked, CaptchaRequired, NotAuthenticated, ServiceUnavailable, WrongCredentials
+from services.contracts.errors import (
+    AccountLocked,
+    AgencyFrozen,
+    CaptchaRequired,
+    NotAuthenticated,
+    ServiceUnavailable,
+    WrongCredentials,
+)
 from services.contracts.permissions import BEFORE_OWN_PASSWORD
 from services.identity import domain, queries
 from services.identity.guessing import TryToLogIn
@@ -36,6 +43,8 @@ class Sessions(Service):
                 attempt.succeed(work)
                 if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.plumbing.settings.inactive_days):
                     raise AccountLocked()
+                if queries.hold_agency(work.session, locked.agency_id).is_frozen:
+                    raise AgencyFrozen()
                 locked.last_login_at = work.now
                 view = add_session(work, command, locked, by_code)
                 work.audit(person.id, agency_id=person.agency_id, new={"session_id": str(view.id), "by_code": by_code})
@@ -51,6 +60,7 @@ class Sessions(Service):
         if (
             opened is None
             or opened.status != "active"
+            or opened.is_frozen
             or not domain.is_live(opened.now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at)
         ):
             raise NotAuthenticated()
@@ -75,6 +85,7 @@ def caller_of(opened: Any) -> Caller:
         agency_id=opened.agency_id,
         department_id=opened.department_id,
         managed_department_ids=tuple(opened.managed_department_ids),
+        other_department_ids=tuple(opened.other_department_ids),
         session_id=opened.id,
         roles=tuple(opened.roles),
         grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),

@@ -1,12 +1,18 @@
 """Users: asked for, added, shown, changed."""
 
-from collections.abc import Collection
-
 from services.contracts import identity as contract
-from services.contracts.base import Command, Page
-from services.contracts.errors import InvalidRequest, VersionConflict
+from services.contracts.base import Page
+from services.contracts.errors import VersionConflict
 from services.identity import appointing, queries
-from services.identity.access import check_scope, found, found_department, found_person, lock_administered, within_agency
+from services.identity.access import (
+    check_scope,
+    found,
+    found_department,
+    found_person,
+    lock_administered,
+    refuse_empty,
+    within_agency,
+)
 from services.identity.models import Person
 from services.identity.people import state_of, tell_change, user_view
 from services.plumbing import paging
@@ -24,6 +30,7 @@ class Users(Service):
     @serves(contract.ADD_USER)
     def add_user(self, command: contract.AddUser, call: Call) -> contract.UserView:
         with call.transaction() as work:
+            appointing.hold(work, command)
             department = found_department(work.session, command.department_id)
             check_scope(call, department.agency_id)
             person = appointing.add(work, call, department, command)
@@ -52,9 +59,9 @@ class Users(Service):
 
     @serves(contract.UPDATE_USER)
     def update_user(self, command: contract.UpdateUser, call: Call) -> contract.UserView:
-        refuse_empty(command)
+        refuse_empty(command, may_be_null=("supervisor_id",))
         with call.transaction() as work:
-            appointing.lock_roles(work, command)
+            appointing.hold(work, command)
             person = lock_administered(work, call, command.user_id)
             if person.version != command.expected_version:
                 raise VersionConflict(version=person.version)
@@ -66,11 +73,3 @@ class Users(Service):
                 tell_change(work, person, "updated")
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
             return work.answer(user_view(person))
-
-
-def refuse_empty(command: Command, may_be_null: Collection[str] = ("supervisor_id",)) -> None:
-    """Raises InvalidRequest: what else has always a value, and null would be neither a change nor none."""
-    given = command.model_fields_set.difference(may_be_null)
-    empty = [name for name in sorted(given) if getattr(command, name) is None]
-    if empty:
-        raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])

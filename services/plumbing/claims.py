@@ -47,14 +47,16 @@ def read_grants(written: Any) -> Grants:
 def write_reach(reach: Reach) -> Any:
     if isinstance(reach, Scope):
         return reach.value
-    return [sorted(reach.scopes), write_listed(reach.departments), write_listed(reach.people)]
+    parts = [sorted(reach.scopes), write_listed(reach.departments), write_listed(reach.people)]
+    return [*parts, [write_id(group) for group in reach.groups]] if reach.groups else parts
 
 
 def read_reach(written: Any) -> Reach:
     if isinstance(written, str):
         return Scope(written)
-    scopes, departments, people = written
-    return Mixed(frozenset(map(Scope, scopes)), read_listed(departments), read_listed(people))
+    scopes, departments, people, *rest = written
+    groups = frozenset(map(read_id, rest[0])) if rest else frozenset[UUID]()
+    return Mixed(frozenset(map(Scope, scopes)), read_listed(departments), read_listed(people), groups)
 
 
 def write_listed(listed: Iterable[Listed]) -> list[Any]:

@@ -33,6 +33,7 @@ class Caller:
     agency_id: UUID = NOBODY
     department_id: UUID = NOBODY
     managed_department_ids: tuple[UUID, ...] = ()
+    other_department_ids: tuple[UUID, ...] = ()
     session_id: UUID = NOBODY
     roles: tuple[str, ...] = ()
     grants: Grants = field(default_factory=dict)
@@ -45,6 +46,11 @@ class Caller:
         if self.subject.startswith("system:"):
             raise PermissionDenied(subject=self.subject)
         return UUID(self.subject)
+
+    @property
+    def department_ids(self) -> tuple[UUID, ...]:
+        """All in which he is, the home department first."""
+        return (self.department_id, *self.other_department_ids)
 
     def may(self, permission: str) -> bool:
         return permission in self.grants
@@ -78,6 +84,7 @@ class Signer:
             "sub": caller.subject,
             "agency": str(caller.agency_id),
             "department": str(caller.department_id),
+            "others": [write_id(department_id) for department_id in caller.other_department_ids],
             "managed": [write_id(department_id) for department_id in caller.managed_department_ids],
             "session": str(caller.session_id),
             "roles": list(caller.roles),
@@ -157,6 +164,7 @@ class Verifier:
             subject=str(UUID(subject)),
             agency_id=UUID(claims["agency"]),
             department_id=UUID(claims["department"]),
+            other_department_ids=tuple(read_id(department_id) for department_id in claims.get("others", ())),
             managed_department_ids=tuple(read_id(department_id) for department_id in claims.get("managed", ())),
             session_id=UUID(claims["session"]),
             roles=tuple(str(role) for role in claims.get("roles", ())),

@@ -4,8 +4,9 @@ from services.contracts import rules as contract
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Envelope, Page
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerState, CustomerUpdated
-from services.contracts.identity import DepartmentAdded, UserAdded, UserChanged
-from services.directory.models import Person
+from services.contracts.identity import UserAdded, UserChanged
+from services.contracts.tree import DepartmentAdded, DepartmentChanged
+from services.directory.models import Department, Person
 from services.directory.queries import take_over
 from services.directory.service import DirectoryService, known_person
 from services.plumbing.call import Call
@@ -107,12 +108,14 @@ class RulesService(DirectoryService):
         with call.reading() as session:
             return policies.allowances_of(session, Person.id == person.id)[person.id]
 
-    @handles(DepartmentAdded, UserAdded, UserChanged)
+    @handles(DepartmentAdded, DepartmentChanged, UserAdded, UserChanged)
     def decide_anew(self, event: DepartmentAdded | UserAdded, envelope: Envelope, work: Work) -> None:
-        """What somebody may hold follows his role and department, whichever of them is heard of last."""
+        """What somebody may hold follows his role and home department, whichever of them is heard of last."""
+        if isinstance(event, DepartmentChanged) and event.change != "moved":
+            return
         lock_policies(work.session, event.agency_id)
         take_over(work.session, event, envelope)  # the other handler may not have had its turn yet
         if isinstance(event, UserAdded):
             policies.decide_allowances(work, event.agency_id, Person.id == event.user_id)
         else:
-            policies.decide_allowances(work, event.agency_id, Person.department_id == event.department_id)
+            policies.decide_allowances(work, event.agency_id, Department.ancestors.contains([event.department_id]))

@@ -82,6 +82,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     expect(200, admin.act(opened, "open"))
     expect(200, colleague.act(opened, "claim"))
 
+    ids |= tree(headquarters, team)
     ids |= rights(team)
     ids |= reviews(stack, team)
     ids |= dispute(team)
@@ -107,6 +108,29 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
     return ids
+
+
+def tree(headquarters: Headquarters, team: Team) -> dict[str, Any]:
+    """Departments one of which was moved, one merged, and a sales group; an agency that was frozen and thawed."""
+    merged, sub = (headquarters.department(team.agency_id)["id"] for _ in range(2))
+    below = {"agency_id": team.agency_id, "name": "小组", "kind": "team", "parent_id": merged}
+    team.admin.post("/v1/departments", below)
+    headquarters.add_user("rep", merged, other_department_ids=[team.department_id])
+    for department, action, body in (
+        (sub, "move", {"parent_id": team.department_id}),
+        (merged, "merge", {"into_id": team.other_department_id}),
+        (team.other_department_id, "freeze", None),
+        (team.other_department_id, "thaw", None),
+    ):
+        expect(200, team.admin.request("POST", f"/v1/departments/{department}/{action}", body))
+    group = team.admin.post("/v1/groups", {"name": "华东组"})["id"]
+    expect(200, team.admin.request("PUT", f"/v1/groups/{group}/members/{team.rep.user['id']}"))
+    right = {"rights": ["see_customers"]}
+    expect(200, team.admin.request("PUT", f"/v1/groups/{group}/admins/{team.supervisor.user['id']}", right))
+    other = headquarters.agency()["id"]
+    for action in ("freeze", "thaw"):
+        expect(200, headquarters.admin.request("POST", f"/v1/agencies/{other}/{action}"))
+    return {"sub_department": sub, "merged_department": merged, "group": group}
 
 
 def rights(team: Team) -> dict[str, Any]:
@@ -376,6 +400,14 @@ CASES = [
     ),
     case(
         "identity",
+        "UPDATE department SET parent_id = '{sub_department}' WHERE id = '{department}'",
+        kind="wrong",
+        of="department {sub_department}",
+        by={"as told", "tree"},
+        times=3,
+    ),
+    case(
+        "identity",
         "UPDATE person SET supervisor_id = '{below}' WHERE id = '{clerk}'",
         kind="wrong",
         of="person {clerk}",
@@ -389,6 +421,35 @@ CASES = [
         of="person {clerk}",
         by={"as told", "abilities"},
         times=3,
+    ),
+    case(
+        "identity",
+        "UPDATE agency SET name = '别家' WHERE id = '{agency}'",
+        kind="wrong",
+        of="department {department}",
+        by=IN_DIRECTORIES | {"as told", "tree"},
+        times=3 + 1 + 5,
+    ),
+    case(
+        "identity",
+        "UPDATE person SET other_department_ids = ARRAY['{merged_department}'::uuid] WHERE id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by=IN_DIRECTORIES | {"as told", "departments of people"},
+    ),
+    case(
+        "identity",
+        "UPDATE sales_group SET member_ids = '{{}}' WHERE id = '{group}'",
+        kind="wrong",
+        of="sales_group {group}",
+        by=IN_DIRECTORIES | {"as told"},
+    ),
+    case(
+        "customers",
+        "UPDATE department SET ancestors = ARRAY['{sub_department}'::uuid] WHERE id = '{sub_department}'",
+        kind="wrong",
+        of="department {sub_department}",
+        by={"directory as in identity"},
     ),
     case(
         "identity",

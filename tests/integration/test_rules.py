@@ -21,8 +21,9 @@ from embedded.stack import Stack
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Envelope, Event
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
-from services.contracts.identity import DepartmentAdded, UserAdded, UserChanged
+from services.contracts.identity import UserAdded, UserChanged
 from services.contracts.rules import StockLimitChange
+from services.contracts.tree import DepartmentAdded
 from services.plumbing.events import handlers_of
 from services.plumbing.work import Work
 from services.rules import policies, policy_queries, queries

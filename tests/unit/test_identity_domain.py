@@ -11,24 +11,34 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.contracts.errors import (
     CaptchaRequired,
+    DepartmentBelowItself,
+    DepartmentFrozen,
+    DepartmentMerged,
     LastAdministrator,
     ManagedDepartmentsMissing,
     OwnAccount,
     PasswordRefused,
     ServiceUnavailable,
+    TreeTooDeep,
 )
 from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
     active_since,
     are_many,
+    below,
     check_administrator_remains,
     check_managed_departments,
     check_not_oneself,
     check_password,
+    check_place,
+    check_takes,
     inactivity_limit,
     is_live,
+    others,
     prefixed,
+    renamed,
+    replaced,
 )
 from services.identity.sessions import is_right
 from services.plumbing import offload
@@ -41,6 +51,43 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def test_a_department_carries_its_agencys_name_once() -> None:
     assert prefixed("扬州代理", "一部") == "扬州代理一部"
     assert prefixed("扬州代理", "扬州代理一部") == "扬州代理一部"
+
+
+@pytest.mark.parametrize(
+    ("name", "new_name"),
+    [("扬州代理一部", "南京一部"), ("扬州代理", "南京"), ("扬州代理南京二部", "南京二部")],
+)
+def test_a_department_is_called_after_its_agencys_new_name_once(name: str, new_name: str) -> None:
+    assert renamed(name, of="扬州代理", to="南京") == new_name
+
+
+def test_a_place_is_refused_below_itself_and_too_deep() -> None:
+    above, own = [UUID(int=number) for number in range(20, 31)], UUID(int=40)
+    path = ".".join(map(str, above))
+    assert below(None, own) == str(own)
+    assert below(path, own) == f"{path}.{own}"
+    check_place(None, department_id=own, levels=12)
+    check_place(path, department_id=own, levels=1)
+    for levels, parent in ((2, path), (13, None)):
+        with pytest.raises(TreeTooDeep):
+            check_place(parent, department_id=own, levels=levels)
+    for within in (above[0], above[-1]):
+        with pytest.raises(DepartmentBelowItself):
+            check_place(path, department_id=within)
+
+
+def test_a_frozen_department_takes_nobody_and_a_merged_one_names_the_other() -> None:
+    check_takes(status="active", merged_into_id=None)
+    with pytest.raises(DepartmentFrozen):
+        check_takes(status="frozen", merged_into_id=None)
+    with pytest.raises(DepartmentMerged) as merged:
+        check_takes(status="merged", merged_into_id=OURS)
+    assert merged.value.details == {"merged_into_id": str(OURS)}
+
+
+def test_departments_are_named_once_and_home_not_among_the_others() -> None:
+    assert others((OURS, THEIRS, OURS), home=THEIRS) == [OURS]
+    assert replaced([OURS, ME, THEIRS], old=OURS, new=THEIRS) == [THEIRS, ME]
 
 
 @pytest.mark.parametrize("password", ["elevenchars", "aaaaaaaaaaaaaaaa", "zhang.san forever", "this is a Password 1"])

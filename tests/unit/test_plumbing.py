@@ -14,8 +14,9 @@ from services.contracts.activities import WriteNote
 from services.contracts.base import Page, PageQuery
 from services.contracts.customers import EnterCustomer
 from services.contracts.errors import InvalidCursor, NotAuthenticated, PermissionDenied
-from services.contracts.identity import AgencyView, OpenSession, SetUp
+from services.contracts.identity import OpenSession, SetUp
 from services.contracts.permissions import SYSTEM, Scope
+from services.contracts.tree import AgencyView
 from services.plumbing import ids, paging
 from services.plumbing.bus import address
 from services.plumbing.masking import mask, masked

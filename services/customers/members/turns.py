@@ -14,12 +14,15 @@ from sqlalchemy.orm import Session
 from services.customers.members import domain
 from services.customers.members.models import PersonTurn, PlaceTurn, Territory, TerritoryPlace
 from services.customers.models import Stock
-from services.directory.models import Person
+from services.directory.models import Agency, Person
+
+FROZEN = select(Agency.id).where(Agency.is_frozen)
 
 
 def next_agency(session: Session, codes: Sequence[str]) -> UUID | None:
-    """Of those that have the narrowest of these places, whoever's turn it is; None when nobody has any."""
-    rows = session.execute(select(TerritoryPlace.place, TerritoryPlace.agency_id).where(TerritoryPlace.place.in_(codes))).all()
+    """Of those that have the narrowest of these places, whoever's turn it is; None when nobody has any. A frozen one has none."""
+    has_place = (TerritoryPlace.place.in_(codes), TerritoryPlace.agency_id.not_in(FROZEN))
+    rows = session.execute(select(TerritoryPlace.place, TerritoryPlace.agency_id).where(*has_place)).all()
     place = next((code for code in codes if any(code == row.place for row in rows)), None)
     if place is None:
         return None
@@ -45,6 +48,7 @@ def list_waiting(session: Session, agency_id: UUID) -> Sequence[Person]:
     """Who has no room, or of whom it is not known yet how many he may hold, is passed over."""
     query = select(Person).join(Stock, Stock.person_id == Person.id).where(Stock.held < Stock.allowed)
     query = query.where(Person.agency_id == agency_id, Person.status == "active", Person.abilities.contains(["sells"]))
+    query = query.where(Person.agency_id.not_in(FROZEN))
     setting = session.get(Territory, agency_id)
     if setting and setting.assignees is not None:
         query = query.where(Person.id.in_(setting.assignees))

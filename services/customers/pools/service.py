@@ -4,7 +4,7 @@ from typing import Any
 
 from services.contracts import pools as contract
 from services.contracts.base import Envelope, Nothing, Page
-from services.contracts.identity import AgencyAdded
+from services.contracts.tree import AgencyAdded
 from services.customers.holding.ownership import pool_of
 from services.customers.pools import changing, queries
 from services.directory.service import known_person
