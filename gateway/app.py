@@ -18,6 +18,7 @@ from gateway.openapi import describe
 from gateway.problems import handle_errors
 from gateway.routes import (
     activities,
+    audit,
     catalogue,
     collision_rules,
     contacts,
@@ -92,6 +93,7 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         activities,
         rules,
         identity,
+        audit,
     ):
         _add(app, part.router)
     if settings.docs:

@@ -12,6 +12,8 @@ Permission = Literal[
     "agency:create",
     "agency:read",
     "attempt:read",
+    "audit:export",
+    "audit:read",
     "catalogue:configure",
     "catalogue:read",
     "collaborator:manage",
@@ -65,6 +67,7 @@ Permission = Literal[
     "user:update",
     # services only
     "allowance:read",
+    "audit:prune",
     "customer:file",
     "customer:reclaim",
     "deadline:close",
@@ -102,6 +105,7 @@ OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN,
 OF_READERS: Grants = {
     **OF_EVERYBODY,
     "agency:read": Scope.OWN,
+    "audit:read": Scope.OWN,
     "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
@@ -159,6 +163,8 @@ def deciding(scope: Scope) -> Grants:
 def administering(scope: Scope) -> Grants:
     return {
         **deciding(scope),
+        "audit:export": scope,
+        "audit:read": scope,
         "customer:assign": scope,
         "department:create": scope,
         "log:read": scope,
@@ -198,7 +204,14 @@ ROLES: dict[str, Grants] = {
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,
     },
-    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
+    "auditor": {
+        **OF_READERS,
+        **watching(Scope.AGENCY),
+        "audit:export": Scope.AGENCY,
+        "audit:read": Scope.AGENCY,
+        "log:read": Scope.AGENCY,
+        "territory:read": Scope.AGENCY,
+    },
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
@@ -210,10 +223,12 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),
-    "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
-    "activities": frozenset({"event:read"}),
-    "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
+    "identity": frozenset({"audit:prune", "event:read", "user:lock"}),
+    "customers": frozenset(
+        {"allowance:read", "audit:prune", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}
+    ),
+    "activities": frozenset({"audit:prune", "event:read"}),
+    "rules": frozenset({"audit:prune", "customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }
 """What each issuer of passports may do under its own name."""
 
