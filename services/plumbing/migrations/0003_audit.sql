@@ -14,11 +14,12 @@ CREATE INDEX audit_operation ON audit (operation, at, id);
 CREATE INDEX audit_denied ON audit (at, id) WHERE result = 'denied';
 CREATE INDEX audit_request ON audit (request_id);
 
--- The wall, for reading alone: a command writes rows of the agency that it concerns, which need not be the caller's.
+-- The wall, for reading alone: a command writes rows of the agency that it concerns, which need not be the caller's. Unset it shows
+-- nothing instead of raising: a leader of the release before, which does not set it, then leaves the chain to the next one.
 ALTER TABLE audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON audit FOR SELECT TO :app USING (
-    (SELECT current_setting('qudao.agency')) = '*'
-    OR agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
+    (SELECT current_setting('qudao.agency', true)) = '*'
+    OR agency_id = (SELECT nullif(nullif(current_setting('qudao.agency', true), '*'), '')::uuid));
 CREATE POLICY written ON audit FOR INSERT TO :app WITH CHECK (true);
 CREATE POLICY keeper ON audit TO CURRENT_USER USING (true) WITH CHECK (true);
 
