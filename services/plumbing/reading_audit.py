@@ -143,7 +143,7 @@ def entry(row: Row[Any], service: str) -> AuditEntry:
     told = row._asdict()
     for name in ("previous", "hash"):
         told[name] = bytes(told[name]).hex() if told[name] is not None else None
-    return AuditEntry(service=service, **told)  # type: ignore[arg-type]
+    return AuditEntry(service=service, **told)
 
 
 def decoded(cursor: str) -> tuple[Any, Any]:

@@ -109,6 +109,9 @@ CHOICES = {
     "keep_as",
     "outcome",
     "pooled",
+    "result",
+    "service",
+    "format",
 }
 
 

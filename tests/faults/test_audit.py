@@ -25,6 +25,7 @@ from services.plumbing import audit
 from services.plumbing.audit import COLUMNS, digest, heads
 from services.plumbing.passport import Caller
 from services.plumbing.verification import Break, verify
+from tests.faults.probe_contract import COUNT, Count
 from tests.faults.world import World, eventually, unique
 from tests.travel import LATER
 
@@ -152,7 +153,7 @@ def test_every_broken_chain_is_named_once(superuser: psycopg.Connection[Any]) ->
 
 def remove(connection: psycopg.Connection[Any], agency: uuid.UUID, which: str = "number > 0") -> None:
     """Rows and links, as somebody would who has every right."""
-    chosen = f"SELECT audit_id FROM audit_chain WHERE agency_id = %s AND {which}"
+    chosen = f"SELECT audit_id FROM audit_chain WHERE agency_id = %s AND {which}"  # noqa: S608 constants
     connection.execute(f"DELETE FROM audit WHERE id IN ({chosen})", [agency])  # type: ignore[arg-type]  # noqa: S608
     connection.execute(f"DELETE FROM audit_chain WHERE agency_id = %s AND {which}", [agency])  # type: ignore[arg-type]  # noqa: S608
 
@@ -201,7 +202,7 @@ def write_anew(connection: psycopg.Connection[Any], agency: uuid.UUID, number: i
             " WHERE audit_chain.agency_id = %s AND number >= %s ORDER BY number",
             [agency, number],
         ).fetchall()
-        cursor.execute(f"UPDATE audit {change} WHERE id = %s", [links[0]["id"]])  # type: ignore[arg-type]  # noqa: S608
+        cursor.execute(f"UPDATE audit {change} WHERE id = %s", [links[0]["id"]])  # type: ignore[arg-type]
         previous = bytes(links[0]["previous"])
         for link in links:
             row = cursor.execute(f"SELECT {COLUMNS} FROM audit WHERE id = %s", [link["id"]]).fetchone()  # noqa: S608 constants
@@ -307,7 +308,7 @@ def test_a_forged_cut_of_young_rows_is_found_by_an_older_head(superuser: psycopg
     "statement",
     [
         "DELETE FROM audit_chain WHERE number < 3",
-        "WITH cut AS (DELETE FROM audit_chain WHERE number < 3 RETURNING audit_id) DELETE FROM audit USING cut WHERE id = audit_id",
+        "WITH c AS (DELETE FROM audit_chain WHERE number < 3 RETURNING audit_id) DELETE FROM audit USING c WHERE id = audit_id",
     ],
 )
 def test_the_owner_removes_nothing_young_by_pretending_to_prune(audited: World, statement: str) -> None:
@@ -323,13 +324,12 @@ def test_the_owner_removes_nothing_young_by_pretending_to_prune(audited: World, 
 def test_fifty_writers_at_once_leave_an_unbroken_chain(world: World) -> None:
     person = world.new_person()
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: world.enter(unique("fifty"), caller=person), range(150)))
+        list(pool.map(lambda _: world.call(COUNT, Count(label=unique("fifty")), caller=person), range(150)))
 
-    eventually(lambda: world.value("customers", "SELECT count(*) FROM audit_unchained") == 0)
-    assert [answer.outcome for answer in answers] == ["created"] * 150
+    eventually(lambda: world.value("rules", "SELECT count(*) FROM audit_unchained") == 0)
     of_agency = "SELECT min(number), max(number), count(*) FROM audit_chain WHERE agency_id = %s"
-    assert world.rows("customers", of_agency, person.agency_id) == [(1, 150, 150)]
-    with world.database("customers") as connection:
+    assert world.rows("rules", of_agency, person.agency_id) == [(1, 150, 150)]
+    with world.database("rules") as connection:
         assert verify(connection).breaks == []
 
 

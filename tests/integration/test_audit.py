@@ -228,14 +228,21 @@ def test_a_question_of_a_wrong_form_is_refused(team: Team, query: str) -> None:
 
 def test_the_pages_of_all_services_are_one_list_without_gaps_and_repeats(stack: Stack, team: Team, customer: str) -> None:
     expect(201, team.rep.note(customer, maturity=1))
-    expect(200, team.admin.request("PUT", "/v1/policies/stock-limit", {"subject": "person", "person_id": team.rep.user["id"], "limit": 70}))
+    expect(
+        200,
+        team.admin.request(
+            "PUT", "/v1/policies/stock-limit", {"subject": "person", "person_id": team.rep.user["id"], "limit": 70}
+        ),
+    )
     until = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
     found = team.admin.pages(f"/v1/audit?until={until}", limit=3)
 
     query = "SELECT id::text, at FROM audit WHERE agency_id = %s AND at < %s"
     there = [(at, id_) for service in SERVICES for id_, at in rows(stack, service, query, team.agency_id, until)]
-    assert [entry["id"] for entry in found] == [id_ for _, id_ in sorted(there, key=lambda each: (each[0], UUID(each[1])), reverse=True)]
+    assert [entry["id"] for entry in found] == [
+        id_ for _, id_ in sorted(there, key=lambda each: (each[0], UUID(each[1])), reverse=True)
+    ]
     assert {entry["service"] for entry in found} == set(SERVICES)
 
 
@@ -269,7 +276,9 @@ def test_neither_phones_nor_mail_nor_passwords_stand_in_it(stack: Stack, headqua
     assert leaks == set()
 
 
-def test_fields_that_the_policy_hides_are_withheld_from_readers_too(headquarters: Headquarters, team: Team, auditor: Client) -> None:
+def test_fields_that_the_policy_hides_are_withheld_from_readers_too(
+    headquarters: Headquarters, team: Team, auditor: Client
+) -> None:
     id_ = team.rep.entered(address="文昌路一号", needs="要五百台")
     expect(200, team.rep.request("PATCH", f"/v1/customers/{id_}", {"address": "文昌路二号"}, If_Match='"1"'))
     path = f"/v1/audit?subject_id={id_}&operation=customers.update_customer"
@@ -398,7 +407,10 @@ def test_an_export_holds_what_its_reader_may_see(stack: Stack, team: Team, rival
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula(stack: Stack, team: Team) -> None:
     request = f"-{unique('formula')}"
-    expect(200, team.rep.request("PATCH", f"/v1/customers/{team.rep.entered()}", {"city": "扬州"}, If_Match='"1"', X_Request_Id=request))
+    expect(
+        200,
+        team.rep.request("PATCH", f"/v1/customers/{team.rep.entered()}", {"city": "扬州"}, If_Match='"1"', X_Request_Id=request),
+    )
     with later(stack, SETTLED):
         text = export(team.admin, format="csv", filter={"actor": team.rep.user["id"]})
 
@@ -555,7 +567,9 @@ def test_a_command_of_the_launcher_that_is_none_is_explained(stack: Stack) -> No
 # --- kept by policy; the last ones, as they travel far
 
 
-def test_old_stretches_go_by_policy_and_the_rest_holds(stack: Stack, headquarters: Headquarters, team: Team, tmp_path: Path) -> None:
+def test_old_stretches_go_by_policy_and_the_rest_holds(
+    stack: Stack, headquarters: Headquarters, team: Team, tmp_path: Path
+) -> None:
     kept = str(tmp_path / "heads.jsonl")
     assert verify(stack, "--write-heads", kept).returncode == 0
     agency, numbers = team.agency_id, "SELECT min(number), max(number) FROM audit_chain WHERE agency_id = %s"
