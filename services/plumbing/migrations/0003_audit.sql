@@ -16,10 +16,12 @@ CREATE INDEX audit_request ON audit (request_id);
 
 -- The wall, for reading alone: a command writes rows of the agency that it concerns, which need not be the caller's. Unset it shows
 -- nothing instead of raising: a leader of the release before, which does not set it, then leaves the chain to the next one.
+-- Of a CASE the planner believes that it holds for half of the rows, of the OR in `wall_off` that it holds for hardly any; then it
+-- would rather sort all rows than read a page off an index.
 ALTER TABLE audit ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON audit FOR SELECT TO :app USING (
-    (SELECT current_setting('qudao.agency', true)) = '*'
-    OR agency_id = (SELECT nullif(nullif(current_setting('qudao.agency', true), '*'), '')::uuid));
+    CASE WHEN (SELECT current_setting('qudao.agency', true)) = '*' THEN true
+    ELSE agency_id = (SELECT nullif(nullif(current_setting('qudao.agency', true), '*'), '')::uuid) END);
 CREATE POLICY written ON audit FOR INSERT TO :app WITH CHECK (true);
 CREATE POLICY keeper ON audit TO CURRENT_USER USING (true) WITH CHECK (true);
 
