@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLER = ROOT / "requirements-bootstrap.lock"
 LOCKS = {
-    **dict.fromkeys(("up", "demo", "fsck"), ROOT / "requirements-embedded.lock"),
+    **dict.fromkeys(("up", "demo", "fsck", "audit"), ROOT / "requirements-embedded.lock"),
     **dict.fromkeys(("test", "fuzz", "faults", "bench", "lock", "check"), ROOT / "requirements-dev.lock"),
 }
 HELP = """\
@@ -31,6 +31,7 @@ Usage: ./qudao COMMAND
   test [WORDS…]        run the tests in throw-away stacks; the words go to pytest
   fuzz [WORDS…]        send odd requests to every operation, 100 each; the words go to pytest
   fsck [WORDS…]        check what must hold in and between the databases; `--wait SECONDS`, `--json`
+  audit verify         walk the chains of the audit; `--heads FILE` compares with those that `--write-heads FILE` kept
   faults [WORDS…]      kill, cut and fill what a throw-away system stands on, under load, and reckon up; `faults --help`
   bench NAME [WORDS…]  run a benchmark
   check                lint and check types
@@ -173,8 +174,9 @@ def main(words: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    env = {**os.environ, "QUDAO_HOME": str(folder), "QUDAO_FOLDER": os.getcwd()}
     os.chdir(ROOT)
-    os.execve(python, [str(python), "-m", "embedded.cli", *words], {**os.environ, "QUDAO_HOME": str(folder)})
+    os.execve(python, [str(python), "-m", "embedded.cli", *words], env)
 
 
 if __name__ == "__main__":

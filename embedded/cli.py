@@ -21,6 +21,7 @@ def main(words: list[str], start: Callable[[], int] = up) -> int:
         "bench": lambda: tools.bench(rest),
         "demo": lambda: tools.demo(rest),
         "fsck": lambda: tools.fsck(rest, home()),
+        "audit": lambda: tools.audit(rest, home()),
         "faults": lambda: tools.faults(rest),
         "fuzz": lambda: tools.fuzz(rest, home()),
     }

@@ -32,8 +32,24 @@ def demo(words: Sequence[str]) -> int:
 
 
 def fsck(words: Sequence[str], home: Path) -> int:
+    return look("ops.fsck", words, home)
+
+
+def audit(words: Sequence[str], home: Path) -> int:
+    if not words or words[0] != "verify":
+        print("Usage: ./qudao audit verify [--heads FILE] [--write-heads FILE]", file=sys.stderr)
+        return 2
+    return look("ops.verify", [absolute(word) for word in words[1:]], home)
+
+
+def absolute(word: str) -> str:
+    """A file is meant as it lies from where the command was given, and commands run in the folder of the project."""
+    return word if word.startswith("-") else os.path.join(os.environ.get("QUDAO_FOLDER", ""), word)
+
+
+def look(module: str, words: Sequence[str], home: Path) -> int:
     try:
-        return run(["ops.fsck", *words], database_urls(home))
+        return run([module, *words], database_urls(home))
     except CannotStart as problem:  # 1 says that something was found
         print(f"qudao: {problem.sentence}", file=sys.stderr)
         return 2

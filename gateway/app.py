@@ -19,6 +19,7 @@ from gateway.problems import handle_errors
 from gateway.routes import (
     access,
     activities,
+    audit,
     catalogue,
     collision_rules,
     contacts,
@@ -102,6 +103,7 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         activities,
         rules,
         identity,
+        audit,
     ):
         _add(app, part.router)
     if settings.docs:

@@ -23,8 +23,8 @@ DEPLOYER = "deployer"
 ASKS: dict[str, tuple[str, ...]] = {
     "identity": ("identity",),
     "customers": ("customers", "identity", "rules"),
-    "activities": ("customers", "identity"),
-    "rules": ("activities", "customers", "identity"),
+    "activities": ("activities", "customers", "identity"),
+    "rules": ("activities", "customers", "identity", "rules"),
 }
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

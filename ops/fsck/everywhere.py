@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ops.fsck.invariant import Difference, Differences, Invariant, Look, by_sql
 from services.contracts.subscriptions import SUBSCRIPTIONS
-from services.plumbing import audit
+from services.plumbing.verification import verify
 
 # Commands are forgotten after seven days, so that a key may then come again. Both rows of a command bear the same moment, and
 # what has been forgotten was older than seven days by an earlier clock than the one read here.
@@ -51,13 +51,14 @@ TROUBLED = """
 
 
 def chain_of(service: str) -> Differences:
-    """Names the first row alone, as everything behind it hangs on it."""
+    """Names the first row of each chain alone, as everything behind it hangs on it."""
 
     def differences(look: Look) -> Iterator[Difference]:
-        verdict = audit.verify(look.databases.connections[service])
+        verdict = verify(look.databases.connections[service])
         look.looked_at += verdict.rows
-        if verdict.broken:
-            yield Difference(verdict.broken, "wrong", f"audit row {verdict.broken}", verdict.reason)
+        for broken in verdict.breaks:
+            subject = f"audit row {broken.audit_id}" if broken.audit_id else f"audit of agency {broken.agency_id}"
+            yield Difference(broken.audit_id or broken.agency_id, "wrong", subject, broken.reason)
 
     return differences
 

@@ -305,12 +305,16 @@ class TransferCustomer(Command):
 
 
 class TakeBack(Command):
-    """Moves a customer to the agency pool because a rule says so, unless somebody else holds it by now."""
+    """Moves a customer to the agency pool because a rule says so, unless somebody else holds it by now.
+
+    `policy_version` is of the agency's follow-up when it was asked for; 0 are the defaults.
+    """
 
     customer_id: UUID
     owner_id: UUID
     holding: Annotated[int, Field(ge=1)]
     reason: Line
+    policy_version: Annotated[int, Field(ge=0)] = 0
 
 
 class TakenBack(View):

@@ -130,6 +130,12 @@ class InvalidCursor(QudaoError):
     status = 422
 
 
+class ExportTooLarge(QudaoError):
+    """An export takes so many rows of a service and no more: narrow the time or the filter, and make several."""
+
+    status = 422
+
+
 # --- of identity
 
 
@@ -144,6 +150,7 @@ class PasswordChangeRequired(QudaoError):
     """Choose a password of your own first."""
 
     status = 403
+    is_denial = True
 
 
 class PasswordRefused(QudaoError):
@@ -292,12 +299,14 @@ class CaptchaRequired(QudaoError):
     """This log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
 
     status = 403
+    is_denial = True
 
 
 class AccountLocked(QudaoError):
     """This account is locked after a long time without a log-in: an administrator can restore it."""
 
     status = 403
+    is_denial = True
 
 
 class UserNotActive(QudaoError):
@@ -316,6 +325,7 @@ class OwnAccount(QudaoError):
     """This is for another administrator to do: it is your own account."""
 
     status = 403
+    is_denial = True
 
 
 class ManagedDepartmentsMissing(QudaoError):

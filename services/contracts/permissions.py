@@ -17,6 +17,8 @@ Permission = Literal[
     "agency:read",
     "agency:update",
     "attempt:read",
+    "audit:export",
+    "audit:read",
     "catalogue:configure",
     "catalogue:read",
     "collaborator:manage",
@@ -81,6 +83,7 @@ Permission = Literal[
     "user:update",
     # services only
     "allowance:read",
+    "audit:prune",
     "customer:file",
     "customer:reclaim",
     "deadline:close",
@@ -124,6 +127,7 @@ OF_READERS: RoleGrants = {
     **OF_EVERYBODY,
     "access:explain": Scope.OWN,
     "agency:read": Scope.OWN,
+    "audit:read": Scope.OWN,
     "catalogue:read": Scope.AGENCY,
     "collision:check": Scope.AGENCY,
     "department:read": Scope.AGENCY,
@@ -188,6 +192,8 @@ def administering(scope: Scope) -> RoleGrants:
     return {
         **deciding(scope),
         "access:explain": scope,
+        "audit:export": scope,
+        "audit:read": scope,
         "customer:assign": scope,
         "department:create": scope,
         "department:freeze": scope,
@@ -236,7 +242,14 @@ ROLES: dict[str, RoleGrants] = {
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,
     },
-    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
+    "auditor": {
+        **OF_READERS,
+        **watching(Scope.AGENCY),
+        "audit:export": Scope.AGENCY,
+        "audit:read": Scope.AGENCY,
+        "log:read": Scope.AGENCY,
+        "territory:read": Scope.AGENCY,
+    },
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
@@ -282,10 +295,12 @@ BEFORE_OWN_PASSWORD: RoleGrants = dict(OF_EVERYBODY)
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),
-    "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
-    "activities": frozenset({"event:read"}),
-    "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
+    "identity": frozenset({"audit:prune", "event:read", "user:lock"}),
+    "customers": frozenset(
+        {"allowance:read", "audit:prune", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}
+    ),
+    "activities": frozenset({"audit:prune", "event:read"}),
+    "rules": frozenset({"audit:prune", "customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }
 """What each issuer of passports may do under its own name."""
 

@@ -47,7 +47,8 @@ class Sessions(Service):
                     raise AgencyFrozen()
                 locked.last_login_at = work.now
                 view = add_session(work, command, locked, by_code)
-                work.audit(person.id, agency_id=person.agency_id, new={"session_id": str(view.id), "by_code": by_code})
+                opened = {"session_id": str(view.id), "by_code": by_code}
+                work.audit(person.id, agency_id=person.agency_id, on_behalf_of=person.id, new=opened)
                 return work.answer(view)
         except WrongCredentials:
             attempt.fail()
@@ -102,6 +103,8 @@ def verify(command: contract.OpenSession, call: Call) -> tuple[Person, bool]:
     with call.reading() as session:
         person, code = queries.find_credentials(session, command.login) or (None, None)
         now = business_time(session)
+    if person is not None:
+        call.concerns(person.id, person.agency_id)
     if person is None or person.status == "disabled":
         is_right(command, None)
         raise WrongCredentials()

@@ -26,6 +26,7 @@ from services.contracts.reach import Reach
 from services.plumbing import logs, wall
 from services.plumbing.bus import BrokerAway, NoAnswer, Refused, Unroutable
 from services.plumbing.database import connection_of, session_of
+from services.plumbing.ids import new_id
 from services.plumbing.masking import masked
 from services.plumbing.passport import Caller
 from services.plumbing.work import Work, answer_if_known, command_transaction
@@ -42,7 +43,8 @@ COMMAND_ID = re.compile(r"[\x21-\x7e]{1,300}")
 
 @dataclass
 class Call:
-    """`deadline` is unix time in seconds; after it nobody waits for the answer any more."""
+    """`deadline` is unix time in seconds; after it nobody waits for the answer any more. `message_id` is the same when the broker
+    brings the same message again."""
 
     runtime: "Runtime"
     operation: Operation[Any, Any]
@@ -50,8 +52,10 @@ class Call:
     request_id: str
     command_id: str | None
     deadline: float
+    message_id: str = ""
     caller: Caller = UNKNOWN_CALLER
     request: Message = field(default_factory=Nothing)
+    concerned: tuple[UUID, UUID] | None = None
     _in_transaction: bool = False
 
     @classmethod
@@ -71,6 +75,7 @@ class Call:
             request_id=logs.clean_request_id(headers.get("request_id")),
             command_id=command_id if operation.changes else None,
             deadline=deadline,
+            message_id=str((headers.get("call_id_stack") or [new_id()])[-1]),
         )
 
     def admit(self, message: Any) -> None:
@@ -95,6 +100,10 @@ class Call:
         """
         with self.reading_rows() as connection:
             answer_if_known(connection, self)
+
+    def concerns(self, subject_id: UUID, agency_id: UUID) -> None:
+        """Whose audit is to have it when this is denied: a stranger's failed log-in is of the person who has that login."""
+        self.concerned = subject_id, agency_id
 
     @property
     def scope(self) -> Reach:
@@ -189,7 +198,7 @@ def exchange(
         "nameko.passport": passport,
         "nameko.request_id": request_id,
         "nameko.deadline": str(time.time() + timeout),
-        "nameko.call_id_stack": [f"{runtime.settings.service}.{logs.request_id.get()}"],
+        "nameko.call_id_stack": [f"{runtime.settings.service}.{new_id()}"],
     }
     if command_id:
         headers["nameko.command_id"] = command_id

@@ -14,11 +14,12 @@ import psycopg
 
 from services.contracts.base import EventsAfter, events_after
 from services.contracts.subscriptions import producers_for
-from services.plumbing import audit, failpoints, inbox, metrics, outbox, retries
+from services.plumbing import audit, denials, failpoints, inbox, metrics, outbox, retries
 from services.plumbing.bus import BrokerAway, Refused
 from services.plumbing.chores import chores_of, keep_doing
 from services.plumbing.database import KEEPALIVES, SERVER_KEEPALIVES
 from services.plumbing.ids import new_id
+from services.plumbing.wall import EVERY_AGENCY
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ RETRY_BATCH, RETRIES_AT_ONCE = 100, 5
 FIRST_DELIVERIES = 1.0  # seconds after a connect in which they come
 MANY = inbox.BATCH // 2  # unfinished events in this process: the queue is not empty
 PUT_OFF = 60.0  # seconds for which a queue that is never empty may put a sweep off
+DAY = 86_400.0  # seconds
 
 # Idempotency keys are promised for 24 hours at least; a little at a time, so that nobody waits.
 FORGET_COMMANDS = """
@@ -64,7 +66,7 @@ class Leader:
 
     def _lead(self) -> None:
         url = self.settings.database_url.get_secret_value()
-        options = f"-c timezone=UTC -c statement_timeout=30000 {SERVER_KEEPALIVES}"
+        options = f"-c timezone=UTC -c statement_timeout=30000 -c qudao.agency={EVERY_AGENCY} {SERVER_KEEPALIVES}"
         with psycopg.connect(url, autocommit=True, application_name="leader", options=options, **KEEPALIVES) as connection:
             while not self._has_lock(connection):
                 eventlet.sleep(1)
@@ -90,6 +92,7 @@ class Leader:
 
     def _send(self, connection: psycopg.Connection[Any]) -> None:
         chained_at = counted_at = 0.0
+        told_at = -DAY
         while not self._stopping:
             try:
                 sent = outbox.relay(connection, self.runtime.bus, self.settings.service)
@@ -104,7 +107,11 @@ class Leader:
                 metrics.OUTBOX_WAITING.set(outbox.count_waiting(connection))
                 metrics.AUDIT_UNCHAINED.set(audit.count_unchained(connection))
                 connection.execute(FORGET_COMMANDS)
+                denials.sum_up(connection)
                 counted_at = now
+            if now - told_at > DAY:
+                audit.tell_heads(connection, self.settings.service)
+                told_at = now
             if sent < outbox.BATCH:
                 for _ in connection.notifies(timeout=self.settings.relay_poll, stop_after=1):
                     pass

@@ -28,9 +28,10 @@ from services.plumbing.bus import BrokerAway
 from services.plumbing.call import Call
 from services.plumbing.consume import DrainingConsumer
 from services.plumbing.database import ConnectionLost, describe, unless_of_database, wanted_until
+from services.plumbing.denials import audit_denial
 from services.plumbing.events import EventConsumer
 from services.plumbing.topology import RPC_QUEUE_ARGUMENTS
-from services.plumbing.work import AlreadyAnswered, audit_denial
+from services.plumbing.work import AlreadyAnswered
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +171,7 @@ def note_denial(call: Call, error: QudaoError) -> None:
     """The denial stands even when it cannot be written down."""
     try:
         audit_denial(call, error)
+        failpoints.reach("after_denial")
     except (ConnectionLost, ServiceUnavailable):
         log.error("a denial could not be audited: %s", call.operation.route)
 

@@ -3,11 +3,23 @@
 import time
 from typing import Any, ClassVar
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from services.contracts.base import Envelopes, EventsAfter, Health, Nothing, events_after, health
-from services.plumbing import outbox
+from services.contracts.audit import (
+    AuditEntry,
+    AuditExport,
+    AuditPruned,
+    ExportAudit,
+    ListAudit,
+    PruneAudit,
+    export_audit,
+    list_audit,
+    prune_audit,
+)
+from services.contracts.base import Envelopes, EventsAfter, Health, Nothing, Page, events_after, health
+from services.plumbing import keeping, outbox, reading_audit
 from services.plumbing.call import Call
+from services.plumbing.chores import Chore, every
 from services.plumbing.database import Constraints
 from services.plumbing.events import Batch, deliver_when_possible, receives_events
 from services.plumbing.provider import Plumbing
@@ -15,7 +27,7 @@ from services.plumbing.rpc import serves
 
 
 class Service:
-    """Gives a service its runtime and the operations that all have: `health` and `events_after`."""
+    """Gives a service its runtime and the operations that all have: `health`, `events_after` and those of the audit."""
 
     name: ClassVar[str]
     constraints: ClassVar[Constraints] = {}
@@ -25,6 +37,18 @@ class Service:
         if "name" in cls.__dict__:
             setattr(cls, "health", serves(health(cls.name))(_health))  # noqa: B010 the names differ per service
             setattr(cls, "events_after", serves(events_after(cls.name))(_events_after))  # noqa: B010
+            setattr(cls, "list_audit", serves(list_audit(cls.name))(_list_audit))  # noqa: B010
+            setattr(cls, "export_audit", serves(export_audit(cls.name))(_export_audit))  # noqa: B010
+            setattr(cls, "prune_audit", serves(prune_audit(cls.name))(_prune_audit))  # noqa: B010
+
+    def sift_audit(self, connection: Connection, call: Call, entries: list[AuditEntry]) -> list[AuditEntry]:
+        """What a reader of the audit is shown of it; a service may hold something back."""
+        return entries
+
+    @every(seconds=3600)
+    def keep_audit_by_policy(self, chore: Chore) -> None:
+        if chore.settings.audit_days:
+            keeping.prune_old(chore, self.name)
 
 
 class ListeningService(Service):
@@ -47,4 +71,21 @@ def _events_after(self: Service, query: EventsAfter, call: Call) -> Envelopes:
         return Envelopes(events=outbox.events_after(session, self.name, query.position, query.limit))
 
 
-_health.__name__, _events_after.__name__ = "health", "events_after"
+def _list_audit(self: Service, query: ListAudit, call: Call) -> Page[AuditEntry]:
+    with call.reading_rows() as connection:
+        page = reading_audit.list_audit(connection, call, query, self.name)
+        return page.model_copy(update={"items": self.sift_audit(connection, call, page.items)})
+
+
+def _export_audit(self: Service, command: ExportAudit, call: Call) -> AuditExport:
+    with call.transaction() as work:
+        return reading_audit.export_audit(work, call, command)
+
+
+def _prune_audit(self: Service, command: PruneAudit, call: Call) -> AuditPruned:
+    with call.transaction() as work:
+        return keeping.prune(work, command)
+
+
+for _served in (_health, _events_after, _list_audit, _export_audit, _prune_audit):
+    _served.__name__ = _served.__name__.removeprefix("_")

@@ -76,6 +76,9 @@ class ServiceSettings(BusSettings):
     sweep_every: float = Field(default=30.0, description="seconds between questions to producers for lost events")
     retry_delays: Seconds = Field(default=(1, 5, 25, 120), description="before each new try of a handler; a list in JSON")
     chores_every: float | None = Field(default=None, description="seconds; makes regular work come at least so often")
+    audit_days: int | None = Field(
+        default=None, ge=184, description="after which old audit rows go; without it they stay for ever"
+    )
     inactive_days: int = Field(default=90, ge=1, description="identity only: days without a log-in after which a user is locked")
     setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")
 

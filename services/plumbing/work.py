@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
 from services.contracts.base import Event, Message
-from services.contracts.errors import CommandInFlight, IdempotencyKeyReused, QudaoError
+from services.contracts.errors import CommandInFlight, IdempotencyKeyReused
 from services.plumbing import failpoints
 from services.plumbing.database import session_of
 from services.plumbing.ids import new_id
@@ -51,6 +51,7 @@ class Work:
         self.events: list[dict[str, Any]] = []
         self.answered: Message | None = None
         self.subject_id: UUID | None = None
+        self.on_behalf_of: UUID | None = None
         self.old: dict[str, Any] | None = None
         self.new: dict[str, Any] | None = None
 
@@ -70,9 +71,18 @@ class Work:
             }
         )
 
-    def audit(self, subject_id: UUID, *, agency_id: UUID | None = None, old: Any = None, new: Any = None) -> None:
-        """Says what the command changed; without it the audit row holds the masked command."""
-        self.subject_id, self.old, self.new = subject_id, old, new
+    def audit(
+        self,
+        subject_id: UUID,
+        *,
+        agency_id: UUID | None = None,
+        on_behalf_of: UUID | None = None,
+        old: Any = None,
+        new: Any = None,
+    ) -> None:
+        """Says what the command changed, and for whom where a service acts for a person; without it the audit row holds the
+        masked command."""
+        self.subject_id, self.on_behalf_of, self.old, self.new = subject_id, on_behalf_of, old, new
         self.agency_id = agency_id or self.agency_id
 
     def answer(self, answer: Answer) -> Answer:
@@ -144,9 +154,10 @@ FINISH = text(
         INSERT INTO command (actor, operation, key, request_hash, answer, answered_at)
         VALUES (:actor, :operation, :key, :request_hash, CAST(:answer AS jsonb), :now)
     ), audited AS (
-        INSERT INTO audit (id, agency_id, at, actor, operation, command_id, request_id, result, subject_id, old, new)
-        VALUES (:audit_id, :agency_id, :now, :actor, :operation, :key, :request_id, 'done', :subject_id,
-                CAST(:old AS jsonb), CAST(:new AS jsonb))
+        INSERT INTO audit
+            (id, agency_id, at, actor, on_behalf_of, operation, command_id, request_id, result, subject_id, old, new)
+        VALUES (:audit_id, :agency_id, :now, :actor, CAST(:on_behalf_of AS uuid), :operation, :key, :request_id, 'done',
+                :subject_id, CAST(:old AS jsonb), CAST(:new AS jsonb))
     ), unchained AS (
         INSERT INTO audit_unchained (audit_id, agency_id) VALUES (:audit_id, :agency_id)
     ), told AS (
@@ -176,6 +187,7 @@ def finish(session: Session, call: "Call", work: Work) -> None:
             "agency_id": work.agency_id,
             "request_id": call.request_id,
             "subject_id": work.subject_id,
+            "on_behalf_of": work.on_behalf_of,
             "old": as_json(work.old),
             "new": as_json(work.new if work.subject_id else masked(call.request)),
             "events": json.dumps(work.events),
@@ -190,33 +202,3 @@ def as_json(value: Any) -> str | None:
     if value is None:
         return None
     return json.dumps(masked(value) if isinstance(value, Message) else value, default=str)
-
-
-AUDIT_DENIAL = text(
-    """
-    WITH audited AS (
-        INSERT INTO audit (id, agency_id, at, actor, operation, command_id, request_id, result, new)
-        VALUES (:audit_id, :agency_id, clock(), :actor, :operation, :key, :request_id, 'denied', CAST(:new AS jsonb))
-    )
-    INSERT INTO audit_unchained (audit_id, agency_id) VALUES (:audit_id, :agency_id)
-    """
-)
-
-
-def audit_denial(call: "Call", error: QudaoError) -> None:
-    """In a transaction of its own: the one that was refused is rolled back."""
-    with session_of(call.runtime.engine, {}) as session, session.begin():
-        session.execute(
-            AUDIT_DENIAL,
-            {
-                "audit_id": new_id(),
-                "agency_id": call.caller.agency_id,
-                "actor": call.caller.subject,
-                "operation": call.operation.route,
-                "key": call.command_id,
-                "request_id": call.request_id,
-                "new": json.dumps(
-                    {"refused": error.slug(), "details": error.details, "request": call.shown_request()}, default=str
-                ),
-            },
-        )

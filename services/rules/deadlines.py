@@ -104,6 +104,8 @@ def take_back_forfeited(chore: Chore) -> None:
     """Asks customers to take back what was forfeited. That it went, or had gone elsewhere, is heard as CustomerMoved."""
     with chore.reading() as session:
         forfeited = queries.list_forfeited(session, BATCH)
+        agencies = {deadline.agency_id for deadline in forfeited}
+        policy_of = {agency_id: find_follow_up(session, agency_id) for agency_id in agencies}
     for deadline in forfeited:
         assert deadline.owner_id
         assert deadline.due_at
@@ -114,6 +116,7 @@ def take_back_forfeited(chore: Chore) -> None:
             owner_id=deadline.owner_id,
             holding=deadline.holding,
             reason=f"no contact within {hours} hours",
+            policy_version=policy.version if (policy := policy_of[deadline.agency_id]) else 0,
         )
         with unless_refused(deadline):
             chore.ask(TAKE_BACK, command, key=f"take-back/{deadline.id}")

@@ -11,6 +11,7 @@ import pytest
 from ops import permissions
 from services import contracts
 from services.contracts import customers
+from services.contracts.audit import export_audit, list_audit, prune_audit
 from services.contracts.base import SERVICES, Event, Operation, events_after, health
 from services.contracts.errors import QudaoError, rebuild
 from services.contracts.permissions import PERMISSIONS, ROLES, SYSTEM
@@ -29,7 +30,8 @@ def service_class(service: str) -> type:
 def declared(service: str) -> dict[str, Operation[Any, Any]]:
     values = [value for module in CONTRACTS for value in vars(module).values() if isinstance(value, Operation)]
     found = {value.name: value for value in values if value.service == service}
-    return found | {"health": health(service), "events_after": events_after(service)}
+    of_all = (health, events_after, list_audit, export_audit, prune_audit)
+    return found | {made(service).name: made(service) for made in of_all}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -79,6 +81,10 @@ def test_every_event_of_an_older_sender_is_read() -> None:
 def test_an_event_from_a_newer_sender_is_read_by_this_one() -> None:
     sample = json.loads(GOLDEN.read_text(encoding="utf-8"))["customers.customer_entered"]
     assert customers.CustomerEntered.model_validate({**sample, "added_later": True}).model_dump(mode="json") == sample
+
+
+def test_whatever_is_refused_for_want_of_a_right_is_audited_as_a_denial() -> None:
+    assert [kind for kind in QudaoError.registry.values() if kind.status == 403 and not kind.is_denial] == []
 
 
 @pytest.mark.parametrize("kind", QudaoError.registry.values(), ids=lambda kind: kind.__name__)

@@ -111,6 +111,9 @@ CHOICES = {
     "keep_as",
     "outcome",
     "pooled",
+    "result",
+    "service",
+    "format",
 }
 
 

@@ -188,10 +188,10 @@ def test_it_is_told_and_audited_once(stack: Stack, team: Team, source: Source) -
     came = source.sent(member())
 
     told = rows(stack, "SELECT name, agency_id::text FROM outbox WHERE aggregate_id = %s", came)
-    audited = rows(stack, "SELECT operation, result, actor FROM audit WHERE subject_id = %s", came)
+    audited = rows(stack, "SELECT operation, result, actor, on_behalf_of::text FROM audit WHERE subject_id = %s", came)
 
     assert told == [("member_arrived", team.agency_id)]
-    assert audited == [("customers.receive_member", "done", "system:gateway")]
+    assert audited == [("customers.receive_member", "done", "system:gateway", team.admin.user["id"])]
     eventually(lambda: "member_arrived" in {each["name"] for each in team.admin.pages("/v1/log") if each["aggregate_id"] == came})
 
 

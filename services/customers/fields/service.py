@@ -3,8 +3,9 @@
 from sqlalchemy import Connection
 
 from services.contracts import fields as contract
+from services.contracts.audit import AuditEntry
 from services.contracts.base import Nothing, Page, PageQuery
-from services.customers.fields import domain, policy, queries, reveals, sight
+from services.customers.fields import audited, domain, policy, queries, reveals, sight
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
@@ -14,6 +15,9 @@ from services.plumbing.work import AlreadyAnswered
 
 class FieldService:
     """Which fields of a customer who sees."""
+
+    def sift_audit(self, connection: Connection, call: Call, entries: list[AuditEntry]) -> list[AuditEntry]:
+        return audited.sift(connection, call, entries)
 
     @serves(contract.SHOW_FIELD_POLICY)
     def show_field_policy(self, query: Nothing, call: Call) -> contract.FieldPolicyView:

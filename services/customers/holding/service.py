@@ -6,7 +6,7 @@ from services.contracts.base import Envelope
 from services.contracts.pools import MOVE_CUSTOMER, MoveCustomer
 from services.contracts.rules import AllowanceSet
 from services.customers.holding import acts, batch, moves
-from services.customers.holding.ownership import put_allowance
+from services.customers.holding.ownership import put_allowance, state_of
 from services.customers.registry.views import again
 from services.plumbing.call import Call
 from services.plumbing.events import handles
@@ -77,7 +77,8 @@ class HoldingService:
         with call.transaction() as work:
             customer = moves.take_back(work, command)
             if customer:
-                acts.audit(work, customer)
+                why = {"reason": command.reason, "policy_version": command.policy_version}
+                work.audit(customer.id, agency_id=customer.agency_id, new=state_of(customer) | why)
             return work.answer(contract.TakenBack(is_done=customer is not None))
 
     @handles(AllowanceSet)

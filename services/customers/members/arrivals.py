@@ -208,5 +208,6 @@ def keep(work: Work, member: Member, received: Received, registered_at: datetime
         person_id=received.person_id,
     )
     work.emit(told, aggregate_id=arrival.id, version=1, agency_id=arrival.agency_id)
-    work.audit(arrival.id, agency_id=arrival.agency_id, new=told)
+    answers_for_it = member.by if member.source_id else None
+    work.audit(arrival.id, agency_id=arrival.agency_id, on_behalf_of=answers_for_it, new=told)
     return arrival
