@@ -38,6 +38,7 @@ from services.contracts.audit import (
 from services.contracts.base import Page
 from services.contracts.errors import ExportTooLarge, InvalidCursor
 from services.contracts.permissions import Scope
+from services.contracts.reach import Reach
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.work import Work
@@ -120,7 +121,7 @@ def within_scope(call: Call) -> Conditions:
     return [] if scope_of(call) is Scope.ALL else [AUDIT.c.agency_id == call.caller.agency_id]
 
 
-def scope_of(call: Call) -> Scope:
+def scope_of(call: Call) -> Reach:
     """Nobody exports more than he reads."""
     return call.caller.scope("audit:read")
 
