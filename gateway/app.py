@@ -25,6 +25,8 @@ from gateway.routes import (
     disputes,
     fields,
     identity,
+    inactivity,
+    leaving,
     members,
     pools,
     reviews,
@@ -91,7 +93,9 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         fields,
         activities,
         rules,
+        inactivity,
         identity,
+        leaving,
     ):
         _add(app, part.router)
     if settings.docs:

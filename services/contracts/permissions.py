@@ -37,6 +37,7 @@ Permission = Literal[
     "handoff:answer",
     "handoff:create",
     "handoff:read",
+    "leaving:read",
     "log:read",
     "member:configure",
     "member:create",
@@ -59,6 +60,7 @@ Permission = Literal[
     "user:create",
     "user:disable",
     "user:invite",
+    "user:leave",
     "user:read",
     "user:reset",
     "user:restore",
@@ -70,6 +72,7 @@ Permission = Literal[
     "deadline:close",
     "event:read",
     "handoff:lapse",
+    "handover:perform",
     "health:read",
     "member:receive",
     "person:read",
@@ -161,6 +164,7 @@ def administering(scope: Scope) -> Grants:
         **deciding(scope),
         "customer:assign": scope,
         "department:create": scope,
+        "leaving:read": scope,
         "log:read": scope,
         "member:configure": scope,
         "member:create": scope,
@@ -172,6 +176,7 @@ def administering(scope: Scope) -> Grants:
         "user:create": scope,
         "user:disable": scope,
         "user:invite": scope,
+        "user:leave": scope,
         "user:reset": scope,
         "user:restore": scope,
         "user:update": scope,
@@ -198,7 +203,13 @@ ROLES: dict[str, Grants] = {
         "collision:configure": Scope.ALL,
         "field:configure": Scope.ALL,
     },
-    "auditor": {**OF_READERS, **watching(Scope.AGENCY), "log:read": Scope.AGENCY, "territory:read": Scope.AGENCY},
+    "auditor": {
+        **OF_READERS,
+        **watching(Scope.AGENCY),
+        "leaving:read": Scope.AGENCY,
+        "log:read": Scope.AGENCY,
+        "territory:read": Scope.AGENCY,
+    },
 }
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
@@ -211,7 +222,9 @@ BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),
     "identity": frozenset({"event:read", "user:lock"}),
-    "customers": frozenset({"allowance:read", "customer:file", "event:read", "handoff:lapse", "person:read", "review:open"}),
+    "customers": frozenset(
+        {"allowance:read", "customer:file", "event:read", "handoff:lapse", "handover:perform", "person:read", "review:open"}
+    ),
     "activities": frozenset({"event:read"}),
     "rules": frozenset({"customer:reclaim", "deadline:close", "event:read", "person:read"}),
 }

@@ -8,6 +8,8 @@ from services.contracts.customers import CustomerEntered, CustomerMoved, Custome
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
 from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.identity import AgencyAdded, DepartmentAdded, UserAdded, UserChanged
+from services.contracts.inactivity import InactivityNoticed, InactivitySet
+from services.contracts.leaving import CustomersHandedOver, HandoverReported, HolderAway, LeavingChanged
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
@@ -18,9 +20,16 @@ OF_THE_DIRECTORY: tuple[type[Event], ...] = (AgencyAdded, DepartmentAdded, UserA
 """What every service hears that has to know who belongs where."""
 
 SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
-    "customers": (*OF_THE_DIRECTORY, AllowanceSet),
+    "identity": (HandoverReported,),
+    "customers": (*OF_THE_DIRECTORY, LeavingChanged, AllowanceSet),
     "activities": (
         *OF_THE_DIRECTORY,
+        InactivitySet,
+        InactivityNoticed,
+        LeavingChanged,
+        HandoverReported,
+        CustomersHandedOver,
+        HolderAway,
         CustomerEntered,
         CustomerUpdated,
         CustomerMoved,

@@ -111,7 +111,7 @@ def department_view(department: Department) -> contract.DepartmentView:
     )
 
 
-def user_view(person: Person) -> contract.UserView:
+def user_view(person: Person, locked_in_days: int | None = None) -> contract.UserView:
     return contract.UserView(
         id=person.id,
         version=person.version,
@@ -124,4 +124,5 @@ def user_view(person: Person) -> contract.UserView:
         status=person.status,
         has_password=person.password_hash is not None,
         last_login_at=person.last_login_at,
+        locked_in_days=locked_in_days,
     )

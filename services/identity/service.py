@@ -7,6 +7,8 @@ from services.contracts.base import Nothing
 from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
+from services.identity.inactivity_rules import InactivityRules
+from services.identity.leavings import Leavings
 from services.identity.passwords import hash_password
 from services.identity.people import add_agency, add_department, add_person, user_view
 from services.identity.places import Places
@@ -18,7 +20,7 @@ from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Places, Users, Accounts):
+class IdentityService(Sessions, Profile, Places, Users, Accounts, InactivityRules, Leavings):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,

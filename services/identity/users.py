@@ -16,10 +16,12 @@ from services.identity.access import (
     within_agency,
 )
 from services.identity.inactivity import check_administrator_remains
+from services.identity.inactivity_queries import left_to, will_be_locked
 from services.identity.models import Person
 from services.identity.people import add_person, state_of, tell_change, user_view
 from services.plumbing import paging
 from services.plumbing.call import Call
+from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
 from services.plumbing.work import Work
@@ -54,15 +56,21 @@ class Users(Service):
     def list_users(self, query: contract.ListUsers, call: Call) -> Page[contract.UserView]:
         visible, after = within_agency(call, Person.agency_id), paging.decode_id(query.cursor)
         with call.reading() as session:
+            now = business_time(session)
+            if query.locked_within_days is not None:
+                visible &= will_be_locked(now, self.inactive_days, query.locked_within_days)
             rows = queries.list_people(session, visible, query.status, query.department_id, after, query.limit + 1)
-        return paging.page(Page[contract.UserView], [user_view(row) for row in rows], query.limit)
+            left = left_to(session, [row.id for row in rows], now, self.inactive_days)
+        views = [user_view(row, left.get(row.id)) for row in rows]
+        return paging.page(Page[contract.UserView], views, query.limit)
 
     @serves(contract.SHOW_USER)
     def show_user(self, query: contract.ShowPerson, call: Call) -> contract.UserView:
         with call.reading() as session:
             person = found_person(session, queries.find_person(session, query.user_id), query.user_id)
-        check_scope(call, person.agency_id)
-        return user_view(person)
+            check_scope(call, person.agency_id)
+            left = left_to(session, [person.id], business_time(session), self.inactive_days)
+        return user_view(person, left.get(person.id))
 
     @serves(contract.SHOW_PERSON)
     def show_person(self, query: contract.ShowPerson, call: Call) -> contract.PersonState:
@@ -88,13 +96,18 @@ class Users(Service):
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
             return work.answer(user_view(person))
 
+    @property
+    def inactive_days(self) -> int:
+        days: int = self.plumbing.settings.inactive_days
+        return days
+
     def change_role(self, work: Work, call: Call, person: Person, command: contract.UpdateUser) -> None:
         """The role, and what goes with it: who stops being a manager oversees nothing, unless he says otherwise."""
         roles: list[str] = [command.role] if command.role else person.roles
         if roles != person.roles:
             check_grant(call, found(queries.find_agency(work.session, person.agency_id)), roles[0])
             if domain.ADMINISTRATOR not in roles:
-                check_administrator_remains(work, person, self.plumbing.settings.inactive_days)
+                check_administrator_remains(work, person, self.inactive_days)
         managed = person.managed_department_ids if domain.MANAGER in roles else []
         if command.managed_department_ids is not None:
             managed = list(dict.fromkeys(command.managed_department_ids))

@@ -105,7 +105,19 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
         eventually(lambda: {row["state"] for row in admin.pages("/v1/deadlines")} == states)
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
-    return ids
+    expect(200, headquarters.admin.request("PUT", "/v1/policies/inactivity", {"days": 60}))
+    return ids | left(headquarters, team)
+
+
+def left(headquarters: Headquarters, team: Team) -> dict[str, Any]:
+    """Somebody has left: one customer went to the colleague, one to the agency pool."""
+    leaver = headquarters.person("rep", team.department_id)
+    handed_over, to_pool = leaver.entered(), leaver.entered()
+    plan = {"receivers": [{"person_id": team.colleague.user["id"]}], "customers": [{"customer_id": to_pool}]}
+    leaving = expect(202, headquarters.admin.request("POST", f"/v1/users/{leaver.user['id']}/leaving", plan))["id"]
+    path = f"/v1/leavings/{leaving}"
+    eventually(lambda: headquarters.admin.get(path)["status"], until=lambda status: status == "done")
+    return {"leaving": leaving, "leaver": leaver.user["id"], "handed_over": handed_over}
 
 
 def pools(team: Team) -> dict[str, Any]:
@@ -274,6 +286,8 @@ NAMED = {
     "gap": ("rules", "SELECT position + 100 FROM outbox WHERE name = 'follow_up_set'"),
     "followed_up": ("rules", "SELECT id FROM outbox WHERE name = 'follow_up_set'"),
     "attempt": ("customers", "SELECT id FROM entry_attempt WHERE person_id = '{colleague}'"),
+    "handed_over_item": ("customers", "SELECT id FROM handover_item WHERE item_id = '{handed_over}'"),
+    "inactivity": ("identity", "SELECT id FROM inactivity_policy"),
     "shared_team": ("customers", "SELECT id FROM team WHERE customer_id = '{shared}'"),
 }
 
@@ -361,7 +375,52 @@ CASES = [
         of="person {rep}",
         by=IN_DIRECTORIES | {"as told"},
     ),
+    case(
+        "identity",
+        "UPDATE inactivity_policy SET days = 61",
+        kind="wrong",
+        of="inactivity policy {inactivity}",
+        by={"inactivity as told"},
+    ),
+    case(
+        "identity",
+        "UPDATE leaving SET round = 2 WHERE id = '{leaving}'",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"leavings as told"},
+    ),
+    case(
+        "identity",
+        """UPDATE leaving_part SET counts = '[{{"kind": "customer", "outcome": "to_pool", "number": 3}}]'""",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"handovers as in customers"},
+    ),
     # customers
+    case(
+        "customers",
+        "UPDATE handover_item SET outcome = 'to_pool', to_id = NULL WHERE id = '{handed_over_item}'",
+        kind="missing",
+        of="item {handed_over_item}",
+        by={"handed over"},
+        times=2,
+    ),
+    case(
+        "customers",
+        "UPDATE stock SET is_closed = true WHERE person_id = '{rep}'",
+        "UPDATE handover SET person_id = '{rep}' WHERE id = '{leaving}'",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"who has left holds nothing", "handed over", "leavings in identity"},
+        times=4,
+    ),
+    case(
+        "customers",
+        "UPDATE handover SET version = 9 WHERE id = '{leaving}'",
+        kind="missing",
+        of="leaving {leaving}",
+        by={"handovers as told", "identity: handovers as in customers"},
+    ),
     case(
         "customers",
         "UPDATE customer SET pool_id = (SELECT id FROM pool WHERE kind = 'telesales') WHERE id = '{pooled}'",
