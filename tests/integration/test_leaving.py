@@ -207,23 +207,31 @@ def test_what_nobody_can_hold_goes_to_the_agency_pool_with_the_reason(
     assert (held(stack, full), held(stack, nearly)) == (0, 1)
 
 
-def test_a_company_that_somebody_else_has_under_another_record_goes_to_the_pool(
-    stack: Stack, headquarters: Headquarters, team: Team, rivals: Team, leaver: Client
+def test_a_company_that_another_agency_has_as_well_goes_to_the_pool(
+    headquarters: Headquarters, team: Team, rivals: Team, leaver: Client
 ) -> None:
     """As with every change of hands nobody comes to hold a twin."""
     name = company()
-    customer = leaver.entered(name)
-    hide = "UPDATE collision_key SET key = key || '0' WHERE customer_id = %s"
-    show = "UPDATE collision_key SET key = left(key, -1) WHERE customer_id = %s"
-    with psycopg.connect(stack.owner_url("customers"), autocommit=True) as owner:
-        owner.execute(hide, [customer])
-        rivals.rep.entered(name)
-        owner.execute(show, [customer])
+    leaver.entered(name)
+    body = {"name": name, "keep_twin": "register"}
+    headquarters.admin.post(f"/v1/pools/{rivals.pools['public']}/customers", body)
 
     done = left(team.admin, leaver, team.colleague)
 
     [line] = items(team.admin, done).values()
     assert (line["outcome"], line["reason"]) == ("to_pool", "held-elsewhere")
+
+
+def test_his_own_twins_go_to_one_and_the_same(team: Team, leaver: Client) -> None:
+    name = company()
+    twins = [team.pooled("public", name, keep_twin="两家都登记") for _ in range(2)]
+    for twin in twins:
+        expect(200, leaver.act(twin, "claim"))
+
+    done = left(team.admin, leaver, team.colleague, team.neighbour)
+
+    assert counts(done) == {"customer handed_over": 2}
+    assert len({owner_of(team.admin, twin) for twin in twins}) == 1
 
 
 # --- what else he has to do with

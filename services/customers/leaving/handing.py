@@ -95,7 +95,7 @@ def give(work: Work, plan: LeavingPlan, customer: Customer, subject: Subject, pe
         with work.session.begin_nested():
             moves.check(receiver, customer, Scope.AGENCY)
             viewpoint = Viewpoint(receiver.id, receiver.agency_id, may_claim=True)
-            moves.refuse_twins(work.session, subject, customer, viewpoint)
+            moves.refuse_twins(work.session, subject, customer, viewpoint, left_by=customer.owner_id)
             place(work, customer, with_person(receiver), "leaving", plan.reason, keep_team=plan.keep_collaborators)
     except REFUSALS as refused:
         return refused
