@@ -275,14 +275,14 @@ HANDED_OVER = """
           AND given.owner_id IS NOT DISTINCT FROM item.to_id)
     UNION ALL
     SELECT coalesce(receiver.id, of.handover_id), 'wrong',
-           concat(coalesce(person_id, to_id), ' is counted with ', coalesce(customers, 0), ', and has got ', coalesce(got, 0))
+           concat(coalesce(receiver.person_id, to_id), ' is counted with ', coalesce(customers, 0), ', and has got ', coalesce(got, 0))
     FROM handover_receiver AS receiver
     FULL JOIN (SELECT handover_id, to_id, count(*) AS got FROM handover_item WHERE outcome = 'handed_over'
                GROUP BY handover_id, to_id) AS of
-    ON (of.handover_id, to_id) = (receiver.handover_id, person_id)
+    ON (of.handover_id, to_id) = (receiver.handover_id, receiver.person_id)
     WHERE customers IS DISTINCT FROM got
     UNION ALL
-    SELECT receiver.id, 'missing', concat(person_id, ' has got ', customers, ', and was told of ', told)
+    SELECT receiver.id, 'missing', concat(receiver.person_id, ' has got ', customers, ', and was told of ', told)
     FROM handover_receiver AS receiver JOIN handover ON handover.id = handover_id
     WHERE state <> 'running' AND told < customers
 """

@@ -12,7 +12,7 @@ from services.plumbing.passport import Caller
 from tests.api import company
 from tests.faults.world import PERSON, World, eventually
 
-POINTS = ["before_transaction", "in_transaction", "after_commit", "before_reply"]
+POINTS = ["in_transaction", "after_commit"]
 
 
 def colleague_of(world: World, person: Caller) -> Caller:
@@ -74,7 +74,9 @@ def test_a_handover_whose_process_is_killed_goes_on_and_each_customer_moves_once
 
     state = "SELECT state FROM handover WHERE id = %s"
     eventually(lambda: world.value("customers", state, leaving_id), until=lambda found: found == "done")
-    history = "SELECT owner_id::text, cause FROM ownership JOIN customer ON id = customer_id WHERE name = %s ORDER BY number"
+    history = (
+        "SELECT ownership.owner_id::text, cause FROM ownership JOIN customer ON id = customer_id WHERE name = %s ORDER BY number"
+    )
     for name in names:
         assert world.rows("customers", history, name) == [(leaver.subject, "enter"), (receiver.subject, "leaving")]
     items = "SELECT count(*), count(DISTINCT item_id) FROM handover_item WHERE handover_id = %s AND outcome = 'handed_over'"

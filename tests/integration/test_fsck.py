@@ -86,6 +86,8 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     ids |= dispute(team)
     ids |= pools(team)
     ids |= worked_on_together(team)
+    expect(200, headquarters.admin.request("PUT", "/v1/policies/inactivity", {"days": 60}))
+    ids |= left(headquarters, team)
 
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
@@ -105,8 +107,7 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
         eventually(lambda: {row["state"] for row in admin.pages("/v1/deadlines")} == states)
 
     expect(200, headquarters.admin.request("POST", f"/v1/users/{ids['neighbour']}/disable"))
-    expect(200, headquarters.admin.request("PUT", "/v1/policies/inactivity", {"days": 60}))
-    return ids | left(headquarters, team)
+    return ids
 
 
 def left(headquarters: Headquarters, team: Team) -> dict[str, Any]:
@@ -418,7 +419,7 @@ CASES = [
         "customers",
         "UPDATE handover SET version = 9 WHERE id = '{leaving}'",
         kind="missing",
-        of="leaving {leaving}",
+        of="handover {leaving}",
         by={"handovers as told", "identity: handovers as in customers"},
     ),
     case(

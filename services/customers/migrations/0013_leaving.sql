@@ -53,7 +53,7 @@ CREATE TABLE handover_receiver (
     person_id   uuid NOT NULL,
     agency_id   uuid NOT NULL,
     customers   integer NOT NULL CHECK (customers > 0),
-    told        integer NOT NULL CHECK (told BETWEEN 0 AND customers),
+    told        integer NOT NULL CONSTRAINT handover_receiver_told_check CHECK (told BETWEEN 0 AND customers),
     version     integer NOT NULL CHECK (version >= 0),
     CONSTRAINT handover_receiver_key UNIQUE (handover_id, person_id)
 );
