@@ -9,7 +9,7 @@ from services.contracts.errors import HasPassword, LeavingUnderWay, UserNotActiv
 from services.contracts.leaving import RESTORE_USER, RestoredUser
 from services.identity import domain, queries
 from services.identity.access import found, lock_administered
-from services.identity.inactivity import check_administrator_remains, is_overdue
+from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains, is_overdue
 from services.identity.inactivity_queries import list_overdue
 from services.identity.leaving_queries import find_last
 from services.identity.models import Person, Session
@@ -18,13 +18,12 @@ from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
 from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
 LOCKED_AT_ONCE = 500
 
 
-class Accounts(Service):
+class Accounts(AsksWhoIsAway):
     @serves(contract.INVITE_USER)
     def invite_user(self, command: contract.InviteUser, call: Call) -> contract.Invitation:
         with call.transaction() as work:
@@ -97,11 +96,6 @@ class Accounts(Service):
         for user_id, version in inactive:
             key = f"lock/{user_id}/{version}/{now.date()}"
             chore.ask(contract.LOCK_USER, contract.LockUser(user_id=user_id), key=key)
-
-    @property
-    def inactive_days(self) -> int:
-        days: int = self.plumbing.settings.inactive_days
-        return days
 
     def lock_another(self, work: Work, call: Call, user_id: UUID) -> Person:
         """As `lock_administered`; raises OwnAccount besides."""

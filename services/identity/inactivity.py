@@ -7,7 +7,18 @@ from sqlalchemy.orm import Session as DatabaseSession
 from services.identity import domain, queries
 from services.identity.inactivity_queries import rule_of
 from services.identity.models import Person
+from services.plumbing.service import Service
 from services.plumbing.work import Work
+
+
+class AsksWhoIsAway(Service):
+    """A part that has to know who has been away for too long."""
+
+    @property
+    def inactive_days(self) -> int:
+        """As long as headquarters has set no other number."""
+        days: int = self.plumbing.settings.inactive_days
+        return days
 
 
 def is_overdue(session: DatabaseSession, person: Person, now: datetime, default_days: int) -> bool:

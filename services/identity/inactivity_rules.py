@@ -11,27 +11,26 @@ from services.contracts.permissions import Scope
 from services.identity import domain, queries
 from services.identity import inactivity_queries as inactivity
 from services.identity.access import check_scope, found
-from services.identity.inactivity import since_of
+from services.identity.inactivity import AsksWhoIsAway, since_of
 from services.identity.leaving_models import InactivityNotice, InactivityPolicy
 from services.identity.models import Agency, Person
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
 from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
 NOTICED_AT_ONCE = 500
 
 
-class InactivityRules(Service):
+class InactivityRules(AsksWhoIsAway):
     @serves(contract.SHOW_INACTIVITY)
     def show_inactivity(self, query: contract.AskInactivity, call: Call) -> contract.InactivityView:
         agency_id = query.agency_id or call.caller.agency_id
         check_scope(call, agency_id)
         with call.reading() as session:
             found(queries.find_agency(session, agency_id))
-            return view(session, agency_id, self.default_days)
+            return view(session, agency_id, self.inactive_days)
 
     @serves(contract.SET_INACTIVITY)
     def set_inactivity(self, command: contract.SetInactivity, call: Call) -> contract.InactivityView:
@@ -40,9 +39,9 @@ class InactivityRules(Service):
         with call.transaction() as work:
             agency = found(queries.find_agency(work.session, agency_id))
             queries.lock_inactivity(work.session)
-            old = view(work.session, agency_id, self.default_days)
-            put(work, call, agency, command, self.default_days)
-            new = view(work.session, agency_id, self.default_days)
+            old = view(work.session, agency_id, self.inactive_days)
+            put(work, call, agency, command, self.inactive_days)
+            new = view(work.session, agency_id, self.inactive_days)
             work.audit(agency_id, agency_id=agency_id, old=old, new=new)
             return work.answer(new)
 
@@ -50,7 +49,7 @@ class InactivityRules(Service):
     def notice_inactivity(self, command: contract.NoticeInactivity, call: Call) -> Nothing:
         with call.transaction() as work:
             person = found(queries.lock_person(work.session, command.user_id))
-            told = notice(work, person, self.default_days)
+            told = notice(work, person, self.inactive_days)
             work.audit(person.id, agency_id=person.agency_id, new=told)
             return work.answer(Nothing())
 
@@ -63,11 +62,6 @@ class InactivityRules(Service):
         for user_id, since in away:
             key = f"notice/{user_id}/{since.timestamp()}/{domain.business_day(now)}"
             chore.ask(contract.NOTICE_INACTIVITY, contract.NoticeInactivity(user_id=user_id), key=key)
-
-    @property
-    def default_days(self) -> int:
-        days: int = self.plumbing.settings.inactive_days
-        return days
 
 
 def put(work: Work, call: Call, agency: Agency, command: contract.SetInactivity, default_days: int) -> None:

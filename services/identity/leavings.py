@@ -18,7 +18,7 @@ from services.identity import domain
 from services.identity import leaving_queries as queries
 from services.identity.access import check_scope, lock_administered, within_agency
 from services.identity.accounts import disable
-from services.identity.inactivity import check_administrator_remains
+from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains
 from services.identity.leaving_models import Leaving, LeavingPart
 from services.identity.models import Person
 from services.plumbing import paging
@@ -30,13 +30,13 @@ from services.plumbing.service import ListeningService
 from services.plumbing.work import Work
 
 
-class Leavings(ListeningService):
+class Leavings(AsksWhoIsAway, ListeningService):
     @serves(contract.LEAVE_USER)
     def leave_user(self, command: contract.LeaveUser, call: Call) -> contract.LeavingView:
         with call.transaction() as work:
             domain.check_not_oneself(call.user_id, command.user_id)
             person = lock_administered(work, call, command.user_id)
-            check_administrator_remains(work, person, self.plumbing.settings.inactive_days)
+            check_administrator_remains(work, person, self.inactive_days)
             refuse_second(work.session, person)
             check_plan(work.session, person, command.plan)
             disable(work, person)

@@ -15,7 +15,7 @@ from services.identity.access import (
     lock_administered,
     within_agency,
 )
-from services.identity.inactivity import check_administrator_remains
+from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains
 from services.identity.inactivity_queries import left_to, will_be_locked
 from services.identity.models import Person
 from services.identity.people import add_person, state_of, tell_change, user_view
@@ -23,11 +23,10 @@ from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
 
-class Users(Service):
+class Users(AsksWhoIsAway):
     @serves(contract.ASK_LOGIN)
     def ask_login(self, query: contract.AskLogin, call: Call) -> contract.LoginAvailability:
         with call.reading() as session:
@@ -95,11 +94,6 @@ class Users(Service):
                 tell_change(work, person, "updated")
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
             return work.answer(user_view(person))
-
-    @property
-    def inactive_days(self) -> int:
-        days: int = self.plumbing.settings.inactive_days
-        return days
 
     def change_role(self, work: Work, call: Call, person: Person, command: contract.UpdateUser) -> None:
         """The role, and what goes with it: who stops being a manager oversees nothing, unless he says otherwise."""

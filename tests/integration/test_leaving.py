@@ -525,6 +525,26 @@ def test_a_receiver_who_leaves_at_the_same_moment_keeps_nothing(stack: Stack, he
         assert {owner_of(team.admin, each) for each in customers} == {None}
 
 
+def test_what_fails_holds_up_nothing_else_and_is_done_by_a_repeat(stack: Stack, team: Team, leaver: Client) -> None:
+    stuck, *others = (leaver.entered() for _ in range(3))
+    with psycopg.connect(stack.owner_url("customers"), autocommit=True) as owner:
+        owner.execute(
+            f"CREATE TRIGGER stuck BEFORE UPDATE ON customer FOR EACH ROW WHEN (OLD.id = '{stuck}') EXECUTE FUNCTION refuse_change()"
+        )
+        try:
+            leaving = left(team.admin, leaver, team.colleague)
+        finally:
+            owner.execute("DROP TRIGGER stuck ON customer")
+    assert (leaving["status"], counts(leaving)) == ("with_leftovers", {"customer handed_over": 2})
+    assert owner_of(team.admin, stuck) == id_of(leaver)
+
+    expect(202, team.admin.request("POST", f"/v1/leavings/{leaving['id']}/repeat"))
+    again = over(team.admin, leaving["id"])
+
+    assert (again["status"], counts(again)) == ("done", {"customer handed_over": 3})
+    assert {owner_of(team.admin, each) for each in (stuck, *others)} == {id_of(team.colleague)}
+
+
 def test_a_killed_service_goes_on_where_it_was(stack: Stack, headquarters: Headquarters) -> None:
     team = headquarters.team()
     leaver, *receivers = headquarters.people(3, team.department_id)
