@@ -29,6 +29,8 @@ from gateway.routes import (
     grants,
     groups,
     identity,
+    inactivity,
+    leaving,
     members,
     pools,
     reviews,
@@ -102,8 +104,10 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         groups,
         activities,
         rules,
+        inactivity,
         identity,
         audit,
+        leaving,
     ):
         _add(app, part.router)
     if settings.docs:

@@ -16,6 +16,7 @@ TOGETHER: Final = {
             "handlers",
             "idempotency",
             "kill",
+            "leaving",
             "overload",
             "passports",
             "replicas",

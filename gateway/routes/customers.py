@@ -126,7 +126,7 @@ async def suggest_collisions(body: SuggestCollisions, typist: Typist) -> Collisi
     "/customers",
     status_code=201,
     summary="Enter a customer",
-    responses=writing(CustomerRefused, CustomerClaimable, ConfirmationNeeded, *OF_CLAIMS, StockIsFull) | ENTERED,
+    responses=writing(CustomerRefused, CustomerClaimable, ConfirmationNeeded, *OF_CLAIMS, ReceiverUnfit, StockIsFull) | ENTERED,
 )
 async def enter_customer(body: contract.EnterCustomer, caller: Writer, response: Response) -> contract.EntryOutcome:
     return entered(await caller.ask(contract.ENTER_CUSTOMER, body), response)
@@ -273,7 +273,8 @@ async def open_customer(customer_id: UUID, caller: Writer) -> contract.CustomerL
 @router.post(
     "/customers/{customer_id}/claim",
     summary="Take a customer from the public pool, or from a custom one that is open to the caller",
-    responses=writing(NotFound, NotInPool, NotClaimable, AlreadyTheirs, HeldElsewhere, *OF_CLAIMS, StockIsFull) | TAGGED,
+    responses=writing(NotFound, NotInPool, NotClaimable, AlreadyTheirs, HeldElsewhere, *OF_CLAIMS, ReceiverUnfit, StockIsFull)
+    | TAGGED,
 )
 async def claim_customer(customer_id: UUID, caller: Writer, tags: Tags) -> contract.CustomerView:
     return tags.tagged(await caller.ask(contract.CLAIM_CUSTOMER, contract.ClaimCustomer(customer_id=customer_id)))

@@ -13,6 +13,7 @@ from gateway.openapi import OF_ALL, OF_WRITES, Responses, problems, reading, wri
 from gateway.paging import LINK, Pages
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import PREFIX, make_router
+from gateway.routes.leaving import held_if_known
 from gateway.tokens import digest_of, new_session_token
 from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts.base import Command, Nothing, Page, Password, View
@@ -28,6 +29,7 @@ from services.contracts.errors import (
     HasPassword,
     InvalidCursor,
     LastAdministrator,
+    LeavingUnderWay,
     LoginTaken,
     ManagedDepartmentsMissing,
     NotFound,
@@ -50,7 +52,6 @@ from services.contracts.identity import (
     LIST_USERS,
     OPEN_SESSION,
     RESET_PASSWORD,
-    RESTORE_USER,
     SET_UP,
     SETUP_STATE,
     SHOW_PROFILE,
@@ -77,6 +78,7 @@ from services.contracts.identity import (
     UserChanges,
     UserView,
 )
+from services.contracts.leaving import RESTORE_USER, DisabledUser, RestoredUser
 
 router = make_router("identity")
 
@@ -231,19 +233,22 @@ async def update_user(user_id: UUID, body: UserChanges, caller: Writer, version:
 
 @router.post(
     "/users/{user_id}/disable",
-    summary="Shut a user's account, on leaving; ends his sessions",
+    summary="Shut a user's account, and end his sessions; what he holds stays his for now",
+    description="The answer says what he `holds`. `POST /v1/users/{id}/leaving` hands it over.",
     responses=writing(NotFound, AboveYourRights, OwnAccount, LastAdministrator) | TAGGED,
 )
-async def disable_user(user_id: UUID, caller: Writer, tags: Tags) -> UserView:
-    return tags.tagged(await caller.ask(DISABLE_USER, DisableUser(user_id=user_id)))
+async def disable_user(user_id: UUID, caller: Writer, tags: Tags) -> DisabledUser:
+    user = tags.tagged(await caller.ask(DISABLE_USER, DisableUser(user_id=user_id)))
+    return DisabledUser(**user.model_dump(), holds=await held_if_known(caller, user_id))
 
 
 @router.post(
     "/users/{user_id}/restore",
     summary="Open a locked or disabled account again",
-    responses=writing(NotFound, AboveYourRights) | TAGGED,
+    description="What was handed over does not come back; `handed_over` names the leaving.",
+    responses=writing(NotFound, AboveYourRights, LeavingUnderWay) | TAGGED,
 )
-async def restore_user(user_id: UUID, caller: Writer, tags: Tags) -> UserView:
+async def restore_user(user_id: UUID, caller: Writer, tags: Tags) -> RestoredUser:
     return tags.tagged(await caller.ask(RESTORE_USER, RestoreUser(user_id=user_id)))
 
 

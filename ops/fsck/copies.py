@@ -188,6 +188,27 @@ VERDICTS = Copy(
     width=2,
 )
 
+# --- leavings
+
+# what was counted while it ran is told from time to time
+LEAVINGS = Copy(
+    "leaving",
+    "customers",
+    f"""
+    SELECT id, agency_id, version, round, state, CASE WHEN state <> 'running' THEN (
+               SELECT sum(number) FROM (SELECT count(*) AS number FROM handover_item WHERE handover_id = handover.id
+                                        GROUP BY kind, outcome) AS counted) END
+    FROM handover WHERE {ids("id")} ORDER BY id
+    """,  # noqa: S608 constants
+    "identity",
+    f"""
+    SELECT leaving_id, agency_id, version, round, state, CASE WHEN state <> 'running' THEN (
+               SELECT sum((counted ->> 'number')::integer) FROM jsonb_array_elements(counts) AS counted) END
+    FROM leaving_part WHERE service = 'customers' AND version > 0 AND {ids("leaving_id")} ORDER BY leaving_id
+    """,  # noqa: S608 constants
+    "agency_id version round state counted",
+)
+
 # --- rules
 
 ALLOWANCES = Copy(
@@ -220,6 +241,7 @@ def invariants() -> Iterator[Invariant]:
         if set(OF_THE_DIRECTORY) <= set(events):
             yield Invariant(service, "directory as in identity", directory_of(service), is_patient=True)
     for about, copy in (
+        ("handovers as in customers", LEAVINGS),
         ("allowances as in rules", ALLOWANCES),
         ("holdings as in customers", HOLDINGS),
         ("deadlines as in customers", DEADLINES),

@@ -8,6 +8,7 @@ from ops.fsck.invariant import Invariant, by_sql, each_of
 from ops.fsck.told import told
 from services.contracts.customers import CustomerEntered, CustomerMoved, CustomerUpdated
 from services.contracts.disputes import DisputeAnswered, DisputeDecided, DisputeOpened, DisputeWithdrawn
+from services.contracts.leaving import HandoverReported
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.team import HandoffChanged
 
@@ -268,6 +269,36 @@ MEMBERS = """
 """
 
 
+LEFT = """
+    SELECT handover.id, 'wrong', concat('it is done, and who has left holds ', count(*), ' customers')
+    FROM handover JOIN stock USING (person_id) JOIN customer ON owner_id = person_id
+    WHERE state = 'done' AND is_closed GROUP BY handover.id
+"""
+
+HANDED_OVER = """
+    SELECT item.id, 'missing', CASE outcome WHEN 'handed_over' THEN 'the customer has never come to who is said to have got it'
+                                            ELSE 'the customer has never come to the pool from who has left' END
+    FROM handover_item AS item JOIN handover ON handover.id = handover_id
+    WHERE kind = 'customer' AND outcome IN ('handed_over', 'to_pool') AND NOT EXISTS (
+        SELECT FROM ownership AS given
+        JOIN ownership AS before ON (before.customer_id, before.number) = (given.customer_id, given.number - 1)
+        WHERE given.customer_id = item_id AND given.cause = 'leaving' AND before.owner_id = handover.person_id
+          AND given.owner_id IS NOT DISTINCT FROM item.to_id)
+    UNION ALL
+    SELECT coalesce(receiver.id, of.handover_id), 'wrong',
+           concat(coalesce(receiver.person_id, to_id), ' is counted with ', coalesce(customers, 0),
+                  ', and has got ', coalesce(got, 0))
+    FROM handover_receiver AS receiver
+    FULL JOIN (SELECT handover_id, to_id, count(*) AS got FROM handover_item WHERE outcome = 'handed_over'
+               GROUP BY handover_id, to_id) AS of
+    ON (of.handover_id, to_id) = (receiver.handover_id, receiver.person_id)
+    WHERE customers IS DISTINCT FROM got
+    UNION ALL
+    SELECT receiver.id, 'missing', concat(receiver.person_id, ' has got ', customers, ', and was told of ', told)
+    FROM handover_receiver AS receiver JOIN handover ON handover.id = handover_id
+    WHERE state <> 'running' AND told < customers
+"""
+
 REVEALS = """
     SELECT person_id, CASE WHEN revealed IS NULL THEN 'missing' ELSE 'wrong' END,
            concat('counts ', coalesce(revealed, 0), ' reveals on ', day, ', and ', coalesce(made, 0), ' were made')
@@ -312,6 +343,9 @@ def invariants() -> Iterator[Invariant]:
     yield of("members", "member arrival", "member_arrival", MEMBERS)
     settings = (told("member_source", MemberSourceSet), told("territory", TerritorySet, key="agency_id"))
     yield Invariant("customers", "members as told", each_of(told("member_arrival", MemberArrived, version="1"), *settings))
+    yield of("who has left holds nothing", "leaving", "handover", LEFT)
+    yield of("handed over", "item", "handover_item", HANDED_OVER)
+    yield Invariant("customers", "handovers as told", told("handover", HandoverReported))
     yield of("reveals", "person", "reveal_count", REVEALS)
     yield of("reveals as told", "reveal", "reveal", REVEALS_AS_TOLD)
     yield of("pools", "agency", "agency", POOLS, is_patient=True)

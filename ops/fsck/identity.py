@@ -7,6 +7,8 @@ from ops.fsck.told import told
 from services.contracts.grants import GrantChanged
 from services.contracts.groups import GroupChanged
 from services.contracts.identity import UserAdded, UserChanged
+from services.contracts.inactivity import InactivityNoticed, InactivitySet
+from services.contracts.leaving import LeavingChanged
 from services.contracts.permissions import ROLES, abilities_of
 from services.contracts.roles import RoleChanged
 from services.contracts.tree import AgencyAdded, AgencyChanged, DepartmentAdded, DepartmentChanged
@@ -59,6 +61,9 @@ def invariants() -> Iterator[Invariant]:
     departments = told("department", DepartmentAdded, DepartmentChanged, untold="path")
     places = (told("agency", AgencyAdded, AgencyChanged), departments, told("sales_group", GroupChanged))
     yield Invariant("identity", "as told", each_of(*places, people, *rights))
+    inactivity = (told("inactivity_policy", InactivitySet), told("inactivity_notice", InactivityNoticed))
+    yield Invariant("identity", "inactivity as told", each_of(*inactivity))
+    yield Invariant("identity", "leavings as told", told("leaving", LeavingChanged))
     yield Invariant("identity", "abilities", abilities)
     yield Invariant("identity", "supervisors", by_sql("identity", "person", "person", CIRCLES))
     yield Invariant("identity", "tree", by_sql("identity", "department", "department", TREE))

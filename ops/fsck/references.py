@@ -127,11 +127,21 @@ REFERENCES = (
             UNION SELECT claimant_id FROM dispute UNION SELECT holder_id FROM dispute WHERE holder_id IS NOT NULL
             UNION SELECT decided_by FROM dispute WHERE decided_by IS NOT NULL UNION SELECT person_id FROM dispute_statement
             UNION SELECT person_id FROM pool_member UNION SELECT person_id FROM pool_claims
+            UNION SELECT person_id FROM handover UNION SELECT person_id FROM handover_receiver
         ) AS people(person_id)
         WHERE %(only)s::uuid[] IS NULL OR person_id = ANY(%(only)s)
         """,
         "identity",
         PERSON,
+    ),
+    Reference(
+        "customers",
+        "leavings in identity",
+        "leaving",
+        "SELECT id, id, person_id FROM handover WHERE %(only)s::uuid[] IS NULL OR id = ANY(%(only)s)",
+        "identity",
+        "JOIN leaving ON (leaving.id, person_id) = (of_0, of_1)",
+        ("uuid", "uuid"),
     ),
     Reference(
         "customers",

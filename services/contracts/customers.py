@@ -33,11 +33,11 @@ Source = Code
 """How we came to know of it, from the dictionary; `web` is a web-registered member (网上注册会员), with a deadline for the first
 contact."""
 Cause = Literal[
-    "enter", "claim", "assign", "transfer", "handoff", "release", "open", "move", "take_back", "dispute",
+    "enter", "claim", "assign", "transfer", "handoff", "release", "open", "move", "take_back", "dispute", "leaving",
 ]  # fmt: skip
 """Why a customer has come to where it is. `handoff`: the receiver has accepted it. `open`: from the agency pool to the public
 one. `move`: from one pool to another. `take_back`: by a rule, or by who oversees its holder. `dispute`: it was awarded to who had
-been refused."""
+been refused. `leaving`: its holder has left, and it was handed over."""
 ReleaseReason = Code
 Tags = Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(lambda tags: tuple(dict.fromkeys(tags)))]
 Criteria = Annotated[tuple[Code, ...], Field(max_length=10), AfterValidator(lambda codes: tuple(dict.fromkeys(codes)))]

@@ -315,6 +315,18 @@ class UserNotActive(QudaoError):
     status = 409
 
 
+class LeavingUnderWay(QudaoError):
+    """This user's leaving is under way: wait until it is done."""
+
+    status = 409
+
+
+class UserIsBack(QudaoError):
+    """This user was restored since: order another leaving if he leaves again."""
+
+    status = 409
+
+
 class LastAdministrator(QudaoError):
     """The last administrator stays."""
 

@@ -186,15 +186,22 @@ class UserView(View):
     status: UserStatus
     has_password: bool
     last_login_at: datetime | None
+    locked_in_days: int | None = Field(
+        default=None,
+        description="Calendar days until the account is locked for inactivity, 0 is now. Told by lists and of a single user; "
+        "absent of one who never is.",
+    )
 
 
 class ListUsers(PageQuery):
-    """In the order in which they were added; of one status, department, role or supervisor when it is given."""
+    """In the order in which they were added; of one status, department, role or supervisor when it is given, or those who will be
+    locked for inactivity within so many calendar days."""
 
     status: UserStatus | None = None
     department_id: UUID | None = None
     role: RoleKey | None = None
     supervisor_id: UUID | None = None
+    locked_within_days: Annotated[int, Field(ge=0, le=3650)] | None = None
 
 
 class UserChanges(Command):
@@ -304,7 +311,6 @@ SHOW_USER = query("identity.show_user", ShowPerson, UserView, "user:read")
 UPDATE_USER = command("identity.update_user", UpdateUser, UserView, "user:update")
 DISABLE_USER = command("identity.disable_user", DisableUser, UserView, "user:disable")
 LOCK_USER = command("identity.lock_user", LockUser, Nothing, "user:lock")
-RESTORE_USER = command("identity.restore_user", RestoreUser, UserView, "user:restore")
 INVITE_USER = command("identity.invite_user", InviteUser, Invitation, "user:invite")
 RESET_PASSWORD = command("identity.reset_password", ResetPassword, Invitation, "user:reset")
 SHOW_PERSON = query("identity.show_person", ShowPerson, PersonState, "person:read")

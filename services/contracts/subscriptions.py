@@ -10,6 +10,8 @@ from services.contracts.fields import FieldPolicySet, FieldRevealed
 from services.contracts.grants import GrantChanged
 from services.contracts.groups import GroupChanged
 from services.contracts.identity import UserAdded, UserChanged
+from services.contracts.inactivity import InactivityNoticed, InactivitySet
+from services.contracts.leaving import CustomersHandedOver, HandoverReported, HolderAway, LeavingChanged
 from services.contracts.members import MemberArrived, MemberSourceSet, TerritorySet
 from services.contracts.pools import PoolChanged
 from services.contracts.reviews import ReviewDecided, ReviewOpened
@@ -30,11 +32,18 @@ OF_THE_DIRECTORY: tuple[type[Event], ...] = (
 """What every service hears that has to know who belongs where."""
 
 SUBSCRIPTIONS: dict[str, tuple[type[Event], ...]] = {
-    "customers": (*OF_THE_DIRECTORY, AllowanceSet),
+    "identity": (HandoverReported,),
+    "customers": (*OF_THE_DIRECTORY, LeavingChanged, AllowanceSet),
     "activities": (
         *OF_THE_DIRECTORY,
         RoleChanged,
         GrantChanged,
+        InactivitySet,
+        InactivityNoticed,
+        LeavingChanged,
+        HandoverReported,
+        CustomersHandedOver,
+        HolderAway,
         CustomerEntered,
         CustomerUpdated,
         CustomerMoved,

@@ -132,7 +132,8 @@ class Ownership(Base):
     __table_args__ = (
         CheckConstraint("number > 0", name="ownership_number_check"),
         CheckConstraint(
-            "cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'move', 'take_back', 'dispute')",
+            "cause IN ('enter', 'claim', 'assign', 'transfer', 'handoff', 'release', 'open', 'move', 'take_back', 'dispute',"
+            " 'leaving')",
             name="ownership_cause_check",
         ),
         CheckConstraint(ONE_PLACE, name="ownership_one_place"),
@@ -162,6 +163,8 @@ class Stock(Base):
     held: Mapped[int]
     allowed: Mapped[int | None]
     allowance_version: Mapped[int]
+    is_closed: Mapped[bool]
+    person_version: Mapped[int]
 
 
 def of_customer(name: str) -> ForeignKeyConstraint:

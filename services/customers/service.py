@@ -9,6 +9,7 @@ from services.customers.check.service import CheckService
 from services.customers.disputes.service import DisputeService
 from services.customers.fields.service import FieldService
 from services.customers.holding.service import HoldingService
+from services.customers.leaving.service import LeavingService
 from services.customers.members.service import MemberService
 from services.customers.pools.service import PoolService
 from services.customers.registry.service import RegistryService
@@ -32,6 +33,7 @@ class CustomersService(
     DisputeService,
     FieldService,
     TeamService,
+    LeavingService,
     DirectoryService,
 ):
     name = "customers"

@@ -5,23 +5,25 @@ from uuid import UUID
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import HasPassword, UserNotActive
+from services.contracts.errors import HasPassword, LeavingUnderWay, UserNotActive
+from services.contracts.leaving import RESTORE_USER, RestoredUser
 from services.identity import domain, queries
 from services.identity.access import found, lock_administered
-from services.identity.inactivity import check_administrator_remains, is_overdue
+from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains, is_overdue
+from services.identity.inactivity_queries import list_overdue
+from services.identity.leaving_queries import find_last
 from services.identity.models import Person, Session
 from services.identity.people import tell_change, user_view
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
 from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
 LOCKED_AT_ONCE = 500
 
 
-class Accounts(Service):
+class Accounts(AsksWhoIsAway):
     @serves(contract.INVITE_USER)
     def invite_user(self, command: contract.InviteUser, call: Call) -> contract.Invitation:
         with call.transaction() as work:
@@ -56,24 +58,20 @@ class Accounts(Service):
             person = self.lock_another(work, call, command.user_id)
             check_administrator_remains(work, person, self.inactive_days)
             old = user_view(person)
-            if person.status != "disabled":
-                person.status = "disabled"
-                end_all_sessions(work, person)
-                queries.drop_code(work.session, person.id)
-                tell_change(work, person, "disabled")
+            disable(work, person)
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
             return work.answer(user_view(person))
 
-    @serves(contract.RESTORE_USER)
-    def restore_user(self, command: contract.RestoreUser, call: Call) -> contract.UserView:
+    @serves(RESTORE_USER)
+    def restore_user(self, command: contract.RestoreUser, call: Call) -> RestoredUser:
         with call.transaction() as work:
             person = lock_administered(work, call, command.user_id)
-            old = user_view(person)
+            old, handed_over = user_view(person), leaving_of(work, person)
             if person.status != "active" or is_overdue(work.session, person, work.now, self.inactive_days):
                 person.status, person.restored_at = "active", work.now
                 tell_change(work, person, "restored")
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
-            return work.answer(user_view(person))
+            return work.answer(RestoredUser(**user_view(person).model_dump(), handed_over=handed_over))
 
     @serves(contract.LOCK_USER)
     def lock_user(self, command: contract.LockUser, call: Call) -> Nothing:
@@ -94,16 +92,10 @@ class Accounts(Service):
         """Asks once a day for each: the last administrator, who stays, may not be the last one tomorrow."""
         with chore.reading() as session:
             now = business_time(session)
-            limit = domain.inactivity_limit(now, chore.settings.inactive_days)
-            inactive = queries.list_inactive(session, limit, LOCKED_AT_ONCE)
+            inactive = list_overdue(session, now, chore.settings.inactive_days, LOCKED_AT_ONCE)
         for user_id, version in inactive:
             key = f"lock/{user_id}/{version}/{now.date()}"
             chore.ask(contract.LOCK_USER, contract.LockUser(user_id=user_id), key=key)
-
-    @property
-    def inactive_days(self) -> int:
-        days: int = self.plumbing.settings.inactive_days
-        return days
 
     def lock_another(self, work: Work, call: Call, user_id: UUID) -> Person:
         """As `lock_administered`; raises OwnAccount besides."""
@@ -123,6 +115,25 @@ def give_code(work: Work, person: Person, digest: str) -> datetime:
     expires_at = work.now + domain.CODE_LIMIT
     queries.put_code(work.session, person.id, digest, expires_at)
     return expires_at
+
+
+def disable(work: Work, person: Person) -> None:
+    """Shuts the account of somebody whose row is locked, unless it is shut."""
+    if person.status != "disabled":
+        person.status = "disabled"
+        end_all_sessions(work, person)
+        queries.drop_code(work.session, person.id)
+        tell_change(work, person, "disabled")
+
+
+def leaving_of(work: Work, person: Person) -> UUID | None:
+    """The leaving by which somebody is out whose row is locked. Raises LeavingUnderWay with its id: what is being handed over
+    may not come back to life meanwhile."""
+    leaving = find_last(work.session, person.id) if person.status == "disabled" else None
+    if leaving and leaving.finished_at is None:
+        raise LeavingUnderWay(leaving_id=str(leaving.id))
+    is_back = leaving is None or domain.is_back(ordered_at=leaving.ordered_at, restored_at=person.restored_at)
+    return None if is_back or leaving is None else leaving.id
 
 
 def end_all_sessions(work: Work, person: Person) -> None:

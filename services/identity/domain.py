@@ -1,8 +1,10 @@
 """Decisions of identity: values in, decision out."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from services.contracts.errors import (
     AboveYourRights,
@@ -18,6 +20,7 @@ from services.contracts.errors import (
     SupervisorUnfit,
     TreeTooDeep,
 )
+from services.contracts.leaving import HandoverState, LeavingStatus
 from services.contracts.tree import MOST_LEVELS
 
 ADMINISTRATOR = "subsystem_admin"
@@ -156,9 +159,55 @@ def active_since(*, created_at: datetime, last_login_at: datetime | None, restor
     return max(moment for moment in (created_at, last_login_at, restored_at) if moment)
 
 
+TIME_ZONE = "Asia/Shanghai"
+"""Of every agency, as rules has it."""
+NOTICE_DAYS = 7
+
+
+class Inactivity(NamedTuple):
+    """What somebody has set; None is what he leaves to others."""
+
+    days: int | None
+    notice_days: int | None
+
+
+UNSET = Inactivity(None, None)
+
+
+class InactivityRule(NamedTuple):
+    """What holds for an agency. `general_days` are headquarters', of which its own may only be stricter."""
+
+    days: int
+    notice_days: int
+    general_days: int
+
+
+def strictest(default_days: int, general: Inactivity, own: Inactivity) -> InactivityRule:
+    """Headquarters' days, or the agency's where those are fewer; the notice is the agency's own, and shorter than the days."""
+    general_days = general.days or default_days
+    days = min(general_days, own.days or general_days)
+    notices = [each for each in (own.notice_days, general.notice_days, NOTICE_DAYS) if each is not None]
+    return InactivityRule(days, min(notices[0], days), general_days)
+
+
+def business_day(moment: datetime) -> date:
+    return moment.astimezone(ZoneInfo(TIME_ZONE)).date()
+
+
+def locked_on(since: datetime, days: int) -> date:
+    """The day after so many whole ones without a log-in."""
+    return business_day(since) + timedelta(days=days + 1)
+
+
+def days_left(now: datetime, *, since: datetime, days: int) -> int:
+    """Calendar days until an account is locked; none when it is to be locked now."""
+    return (locked_on(since, days) - business_day(now)).days
+
+
 def inactivity_limit(now: datetime, days: int) -> datetime:
-    """Who has been active after this is not inactive."""
-    return now - timedelta(days=days)
+    """Who has been active since this moment is not inactive: so many whole days before the one that is now."""
+    first = business_day(now) - timedelta(days=days)
+    return datetime.combine(first, time(), ZoneInfo(TIME_ZONE)).astimezone(UTC)
 
 
 def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
@@ -170,3 +219,15 @@ def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
 def is_live(now: datetime, *, used_at: datetime, expires_at: datetime, ended_at: datetime | None) -> bool:
     """Whether a session still counts."""
     return ended_at is None and now < expires_at and now < used_at + IDLE_LIMIT
+
+
+def status_of_leaving(states: Collection[HandoverState | None]) -> LeavingStatus:
+    """How far a leaving is, by what each service has reported of this round; None where it has not begun."""
+    if all(state in ("done", "with_leftovers") for state in states):
+        return "with_leftovers" if "with_leftovers" in states else "done"
+    return "running" if any(states) else "planned"
+
+
+def is_back(*, ordered_at: datetime, restored_at: datetime | None) -> bool:
+    """Whether somebody was restored after he had left: what he has since then is not that leaving's."""
+    return restored_at is not None and restored_at > ordered_at

@@ -73,7 +73,7 @@ def state_of(person: Person) -> dict[str, Any]:
     }
 
 
-def user_view(person: Person) -> contract.UserView:
+def user_view(person: Person, locked_in_days: int | None = None) -> contract.UserView:
     return contract.UserView(
         id=person.id,
         version=person.version,
@@ -88,4 +88,5 @@ def user_view(person: Person) -> contract.UserView:
         status=person.status,
         has_password=person.password_hash is not None,
         last_login_at=person.last_login_at,
+        locked_in_days=locked_in_days,
     )

@@ -335,13 +335,6 @@ def list_grants(session: DatabaseSession, wanted: ListGrants, after: UUID | None
 
 # --- who has been away
 
-
-def list_inactive(session: DatabaseSession, limit: datetime, most: int) -> list[tuple[UUID, int]]:
-    """The ids and versions of active people who have not been active after the limit."""
-    query = select(Person.id, Person.version).where(Person.status == "active", active_since <= limit)
-    return [(row.id, row.version) for row in session.execute(query.order_by(Person.id).limit(most))]
-
-
 LOCK_ADMINISTRATORS = text("SELECT pg_advisory_xact_lock(hashtextextended('subsystem administrators', 0))")
 
 
@@ -350,14 +343,22 @@ def lock_administrators(session: DatabaseSession) -> None:
     session.execute(LOCK_ADMINISTRATORS)
 
 
+LOCK_INACTIVITY = text("SELECT pg_advisory_xact_lock(hashtextextended('inactivity policies', 0))")
+
+
+def lock_inactivity(session: DatabaseSession) -> None:
+    """Before an agency's policy is compared with headquarters'."""
+    session.execute(LOCK_INACTIVITY)
+
+
 def count_other_administrators(session: DatabaseSession, person_id: UUID, limit: datetime) -> int:
-    """Subsystem administrators besides this one who can log in: active, with a password, not inactive since the limit."""
+    """Subsystem administrators besides this one who can log in: active, with a password, active since the limit."""
     query = select(func.count()).where(
         Person.id != person_id,
         any_(Person.roles) == "subsystem_admin",
         Person.status == "active",
         Person.password_hash.is_not(None),
-        active_since > limit,
+        active_since >= limit,
     )
     return session.scalar(query) or 0
 

@@ -12,6 +12,8 @@ from services.identity.agencies import Agencies
 from services.identity.departments import Departments
 from services.identity.explaining import Explaining
 from services.identity.groups import Groups
+from services.identity.inactivity_rules import InactivityRules
+from services.identity.leavings import Leavings
 from services.identity.passwords import hash_password
 from services.identity.people import add_person, user_view
 from services.identity.profile import Profile
@@ -25,7 +27,20 @@ from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Agencies, Departments, Groups, Users, Accounts, Roles, RowGrants, Explaining):
+class IdentityService(
+    Sessions,
+    Profile,
+    Agencies,
+    Departments,
+    Groups,
+    Users,
+    Accounts,
+    Roles,
+    RowGrants,
+    Explaining,
+    InactivityRules,
+    Leavings,
+):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,

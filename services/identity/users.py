@@ -13,15 +13,17 @@ from services.identity.access import (
     refuse_empty,
     within_agency,
 )
+from services.identity.inactivity import AsksWhoIsAway
+from services.identity.inactivity_queries import left_to, will_be_locked
 from services.identity.models import Person
 from services.identity.people import state_of, tell_change, user_view
 from services.plumbing import paging
 from services.plumbing.call import Call
+from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 
 
-class Users(Service):
+class Users(AsksWhoIsAway):
     @serves(contract.ASK_LOGIN)
     def ask_login(self, query: contract.AskLogin, call: Call) -> contract.LoginAvailability:
         with call.reading() as session:
@@ -41,15 +43,21 @@ class Users(Service):
     def list_users(self, query: contract.ListUsers, call: Call) -> Page[contract.UserView]:
         visible, after = within_agency(call, Person.agency_id), paging.decode_id(query.cursor)
         with call.reading() as session:
+            now = business_time(session)
+            if query.locked_within_days is not None:
+                visible &= will_be_locked(now, self.inactive_days, query.locked_within_days)
             rows = queries.list_people(session, visible, query, after)
-        return paging.page(Page[contract.UserView], [user_view(row) for row in rows], query.limit)
+            left = left_to(session, [row.id for row in rows], now, self.inactive_days)
+        views = [user_view(row, left.get(row.id)) for row in rows]
+        return paging.page(Page[contract.UserView], views, query.limit)
 
     @serves(contract.SHOW_USER)
     def show_user(self, query: contract.ShowPerson, call: Call) -> contract.UserView:
         with call.reading() as session:
             person = found_person(session, queries.find_person(session, query.user_id), query.user_id)
-        check_scope(call, person.agency_id)
-        return user_view(person)
+            check_scope(call, person.agency_id)
+            left = left_to(session, [person.id], business_time(session), self.inactive_days)
+        return user_view(person, left.get(person.id))
 
     @serves(contract.SHOW_PERSON)
     def show_person(self, query: contract.ShowPerson, call: Call) -> contract.PersonState:

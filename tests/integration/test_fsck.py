@@ -88,6 +88,8 @@ def mixed_work(stack: Stack, headquarters: Headquarters, team: Team) -> dict[str
     ids |= dispute(team)
     ids |= pools(team)
     ids |= worked_on_together(team)
+    expect(200, headquarters.admin.request("PUT", "/v1/policies/inactivity", {"days": 60}))
+    ids |= left(headquarters, team)
 
     limit = {"subject": "person", "person_id": ids["colleague"], "limit": 40}
     expect(200, admin.request("PUT", "/v1/policies/stock-limit", limit))
@@ -143,6 +145,17 @@ def rights(team: Team) -> dict[str, Any]:
     given = team.admin.post(f"/v1/users/{clerk}/grants", {"permission": "day:read", "person_id": below})["id"]
     expect(204, team.admin.request("DELETE", f"/v1/users/{clerk}/grants/{given}"))
     return {"role": role, "clerk": clerk, "below": below, "grant": given}
+
+
+def left(headquarters: Headquarters, team: Team) -> dict[str, Any]:
+    """Somebody has left: one customer went to the colleague, one to the agency pool."""
+    leaver = headquarters.person("rep", team.department_id)
+    handed_over, to_pool = leaver.entered(), leaver.entered()
+    plan = {"receivers": [{"person_id": team.colleague.user["id"]}], "customers": [{"customer_id": to_pool}]}
+    leaving = expect(202, headquarters.admin.request("POST", f"/v1/users/{leaver.user['id']}/leaving", plan))["id"]
+    path = f"/v1/leavings/{leaving}"
+    eventually(lambda: headquarters.admin.get(path)["status"], until=lambda status: status == "done")
+    return {"leaving": leaving, "leaver": leaver.user["id"], "handed_over": handed_over}
 
 
 def pools(team: Team) -> dict[str, Any]:
@@ -311,6 +324,8 @@ NAMED = {
     "gap": ("rules", "SELECT position + 100 FROM outbox WHERE name = 'follow_up_set'"),
     "followed_up": ("rules", "SELECT id FROM outbox WHERE name = 'follow_up_set'"),
     "attempt": ("customers", "SELECT id FROM entry_attempt WHERE person_id = '{colleague}'"),
+    "handed_over_item": ("customers", "SELECT id FROM handover_item WHERE item_id = '{handed_over}'"),
+    "inactivity": ("identity", "SELECT id FROM inactivity_policy"),
     "shared_team": ("customers", "SELECT id FROM team WHERE customer_id = '{shared}'"),
 }
 
@@ -458,7 +473,52 @@ CASES = [
         of="row grant {grant}",
         by={"as told"},
     ),
+    case(
+        "identity",
+        "UPDATE inactivity_policy SET days = 61",
+        kind="wrong",
+        of="inactivity policy {inactivity}",
+        by={"inactivity as told"},
+    ),
+    case(
+        "identity",
+        "UPDATE leaving SET round = 2 WHERE id = '{leaving}'",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"leavings as told"},
+    ),
+    case(
+        "identity",
+        """UPDATE leaving_part SET counts = '[{{"kind": "customer", "outcome": "to_pool", "number": 3}}]'""",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"handovers as in customers"},
+    ),
     # customers
+    case(
+        "customers",
+        "UPDATE handover_item SET outcome = 'to_pool', to_id = NULL WHERE id = '{handed_over_item}'",
+        kind="missing",
+        of="item {handed_over_item}",
+        by={"handed over"},
+        times=2,
+    ),
+    case(
+        "customers",
+        "UPDATE stock SET is_closed = true WHERE person_id = '{rep}'",
+        "UPDATE handover SET person_id = '{rep}' WHERE id = '{leaving}'",
+        kind="wrong",
+        of="leaving {leaving}",
+        by={"who has left holds nothing", "handed over", "leavings in identity"},
+        times=4,
+    ),
+    case(
+        "customers",
+        "UPDATE handover SET version = 9 WHERE id = '{leaving}'",
+        kind="missing",
+        of="handover {leaving}",
+        by={"handovers as told", "identity: handovers as in customers"},
+    ),
     case(
         "customers",
         "UPDATE customer SET pool_id = (SELECT id FROM pool WHERE kind = 'telesales') WHERE id = '{pooled}'",

@@ -1,7 +1,7 @@
 """The decisions of identity."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -24,6 +24,8 @@ from services.contracts.errors import (
 from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
+    UNSET,
+    Inactivity,
     active_since,
     are_many,
     below,
@@ -33,12 +35,16 @@ from services.identity.domain import (
     check_password,
     check_place,
     check_takes,
+    days_left,
     inactivity_limit,
+    is_back,
     is_live,
+    locked_on,
     others,
     prefixed,
     renamed,
     replaced,
+    strictest,
 )
 from services.identity.sessions import is_right
 from services.plumbing import offload
@@ -154,7 +160,38 @@ def test_inactivity_counts_from_the_latest_of_adding_log_in_and_restoring() -> N
     assert active_since(created_at=NOON, last_login_at=later, restored_at=None) == later
     assert active_since(created_at=NOON, last_login_at=latest, restored_at=later) == latest
     assert active_since(created_at=NOON, last_login_at=later, restored_at=latest) == latest
-    assert inactivity_limit(latest, 2) == NOON
+
+
+def test_an_account_is_locked_on_the_day_after_so_many_whole_ones() -> None:
+    late = datetime(2026, 3, 1, 15, 59, tzinfo=UTC)  # one minute before midnight in Shanghai
+    for since in (NOON, late):
+        assert days_left(late, since=since, days=2) == 3
+        assert days_left(since + timedelta(days=2), since=since, days=2) == 1
+        assert days_left(since + timedelta(days=3), since=since, days=2) == 0
+    assert days_left(late + timedelta(minutes=2), since=late, days=2) == 2
+    assert locked_on(late, 2) == date(2026, 3, 4)
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)), st.integers(0, 90), st.integers(1, 60))
+def test_who_has_been_active_before_the_limit_has_no_days_left(now: datetime, ago: int, days: int) -> None:
+    """Across midnights and the summer times that Shanghai once had."""
+    since = now - timedelta(days=ago, minutes=17)
+    assert (since < inactivity_limit(now, days)) == (days_left(now, since=since, days=days) <= 0)
+
+
+def test_an_agency_may_be_stricter_than_headquarters_and_not_laxer() -> None:
+    assert strictest(90, UNSET, UNSET) == (90, 7, 90)
+    assert strictest(90, Inactivity(60, None), UNSET) == (60, 7, 60)
+    assert strictest(90, Inactivity(60, 10), Inactivity(30, None)) == (30, 10, 60)
+    assert strictest(90, Inactivity(60, 10), Inactivity(80, 3)) == (60, 3, 60)
+    assert strictest(90, UNSET, Inactivity(5, None)) == (5, 5, 90)
+    assert strictest(90, UNSET, Inactivity(30, 0)) == (30, 0, 90)
+
+
+def test_who_was_restored_after_his_leaving_is_back() -> None:
+    assert not is_back(ordered_at=NOON, restored_at=None)
+    assert not is_back(ordered_at=NOON, restored_at=NOON - timedelta(days=1))
+    assert is_back(ordered_at=NOON, restored_at=NOON + timedelta(seconds=1))
 
 
 def failed(*minutes_ago: float, in_a_row: int = 0) -> bool:

@@ -176,13 +176,17 @@ def lock_company(session: Session, customer_id: UUID) -> Subject:
     return subject
 
 
-def refuse_twins(session: Session, subject: Subject, customer: Customer, viewpoint: Viewpoint) -> None:
-    """Nobody comes to hold a company while somebody else has it under another record. Raises HeldElsewhere.
+def refuse_twins(
+    session: Session, subject: Subject, customer: Customer, viewpoint: Viewpoint, *, left_by: UUID | None = None
+) -> None:
+    """Nobody comes to hold a company while somebody else has it under another record, except one who gives all his away.
+    Raises HeldElsewhere.
 
     One that lies in a pool of the agency hinders nobody: it cannot be given to another one from there afterwards.
     """
     matches = matching.find(session, subject, but=customer.id)
-    verdict = judge([found for found in matches if place_of(found.known, viewpoint) not in POOLS], viewpoint)
+    held = [found for found in matches if left_by is None or found.known.owner_id != left_by]
+    verdict = judge([found for found in held if place_of(found.known, viewpoint) not in POOLS], viewpoint)
     if verdict.verdict == "refused":
         raise HeldElsewhere(detail=verdict.message, reason=verdict.reason, ask=list(verdict.ask))
 

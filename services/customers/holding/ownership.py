@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.contracts.customers import Cause, CustomerEntered, CustomerMoved, PoolKind
-from services.contracts.errors import QudaoError, ServiceUnavailable, StockIsFull
+from services.contracts.errors import QudaoError, ReceiverUnfit, ServiceUnavailable, StockIsFull
 from services.contracts.rules import SHOW_ALLOWANCE, AskAllowance
 from services.customers.models import Customer, Pool, Stock
 from services.customers.team.ending import leave
@@ -47,7 +47,7 @@ def place(work: Work, customer: Customer, to: Place, cause: Cause, reason: str |
     Who works on it besides its holder goes on with `keep_team`, from one person of an agency to another; otherwise not.
 
     The rows of the stocks concerned are locked in the order of their ids, after those of customers. Raises StockIsFull when the
-    receiver would hold more than he may; giving away is never refused.
+    receiver would hold more than he may, ReceiverUnfit when his stock is closed; giving away is never refused.
     """
     session, giver, is_new = work.session, customer.owner_id, customer.holding == 0
     move_stock(session, giver=giver, receiver=to.owner_id)
@@ -138,7 +138,8 @@ MOVE_STOCK = text(
     """
     WITH locked AS MATERIALIZED (
         SELECT person_id FROM stock
-        WHERE person_id = ANY(:concerned) AND (person_id IS DISTINCT FROM CAST(:receiver AS uuid) OR held < allowed)
+        WHERE person_id = ANY(:concerned)
+          AND (person_id IS DISTINCT FROM CAST(:receiver AS uuid) OR (held < allowed AND NOT is_closed))
         ORDER BY person_id FOR UPDATE
     )
     UPDATE stock SET held = held + CASE WHEN stock.person_id = CAST(:receiver AS uuid) THEN 1 ELSE -1 END
@@ -148,7 +149,8 @@ MOVE_STOCK = text(
 
 
 def move_stock(session: Session, *, giver: UUID | None, receiver: UUID | None) -> None:
-    """One fewer for the giver, one more for the receiver. Raises StockIsFull, and what was counted is rolled back."""
+    """One fewer for the giver, one more for the receiver. Raises StockIsFull or ReceiverUnfit, and what was counted is rolled
+    back."""
     concerned = [person_id for person_id in (giver, receiver) if person_id]
     if concerned:
         counted = set(session.scalars(MOVE_STOCK, {"concerned": concerned, "receiver": receiver}))
@@ -159,7 +161,28 @@ def move_stock(session: Session, *, giver: UUID | None, receiver: UUID | None) -
 def no_room(stock: Stock | None) -> QudaoError:
     if stock is None or stock.allowed is None:
         return ServiceUnavailable(reason="allowance")
+    if stock.is_closed:
+        return ReceiverUnfit(reason="the account is not active")
     return StockIsFull(held=stock.held, limit=stock.allowed)
+
+
+FOLLOW_ACCOUNT = text(
+    """
+    INSERT INTO stock (person_id, agency_id, held, allowance_version, is_closed, person_version)
+    SELECT :person_id, :agency_id, 0, -1, :is_closed, :version
+    WHERE :is_holder OR EXISTS (SELECT FROM stock WHERE person_id = :person_id)
+    ON CONFLICT (person_id) DO UPDATE
+    SET is_closed = excluded.is_closed, person_version = excluded.person_version
+    WHERE stock.person_version < excluded.person_version
+    """
+)
+
+
+def follow_account(session: Session, person_id: UUID, agency_id: UUID, version: int, *, is_closed: bool, is_holder: bool) -> None:
+    """Closes the stock of somebody who is disabled, and opens it when he is back; what is older is not heeded. It is done under
+    the lock that every change of hands takes, so that nothing comes to him once this is committed."""
+    whose = {"person_id": person_id, "agency_id": agency_id, "version": version}
+    session.execute(FOLLOW_ACCOUNT, whose | {"is_closed": is_closed, "is_holder": is_holder})
 
 
 def put_allowance(session: Session, person_id: UUID, agency_id: UUID, limit: int, version: int) -> None:

@@ -55,7 +55,7 @@ def list_waiting(session: Session, agency_id: UUID) -> Sequence[Person]:
     return session.scalars(query).all()
 
 
-ROOM = text("SELECT true FROM stock WHERE person_id = :person_id AND held < allowed FOR UPDATE")
+ROOM = text("SELECT true FROM stock WHERE person_id = :person_id AND held < allowed AND NOT is_closed FOR UPDATE")
 
 
 def has_room(session: Session, person_id: UUID) -> bool:
