@@ -82,7 +82,7 @@ def what_counts(person: Person) -> tuple[object, ...]:
 
 
 def new_departments(work: Work, person: Person, command: contract.UpdateUser) -> tuple[UUID, list[UUID]]:
-    """Home and others, in which he will be. Who is in one that takes nobody any more may stay there. His home department is not among the others."""
+    """Home and others, in which he will be. Who is in one that takes nobody any more may stay there."""
     before = {person.department_id, *person.other_department_ids}
     home = command.department_id or person.department_id
     given = person.other_department_ids if command.other_department_ids is None else command.other_department_ids
