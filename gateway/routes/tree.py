@@ -14,6 +14,7 @@ from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts import tree as contract
 from services.contracts.base import Page, PageQuery
 from services.contracts.errors import (
+    AboveCeiling,
     DepartmentBelowItself,
     DepartmentFrozen,
     DepartmentMerged,
@@ -124,7 +125,7 @@ async def update_department(
 @router.post(
     "/departments/{department_id}/move",
     summary="Put a department below another one, with all that is below it",
-    responses=writing(NotFound, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, TreeTooDeep) | TAGGED,
+    responses=writing(NotFound, AboveCeiling, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, TreeTooDeep) | TAGGED,
 )
 async def move_department(department_id: UUID, body: contract.NewParent, caller: Writer, tags: Tags) -> contract.DepartmentView:
     message = contract.MoveDepartment(department_id=department_id, parent_id=body.parent_id)
@@ -134,7 +135,9 @@ async def move_department(department_id: UUID, body: contract.NewParent, caller:
 @router.post(
     "/departments/{department_id}/merge",
     summary="Give a department's people and all else to another one, for good",
-    responses=writing(NotFound, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, MergeTooLarge, TreeTooDeep),
+    responses=writing(
+        NotFound, AboveCeiling, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, MergeTooLarge, TreeTooDeep
+    ),
 )
 async def merge_department(department_id: UUID, body: contract.MergeTarget, caller: Writer) -> contract.MergedDepartment:
     message = contract.MergeDepartment(department_id=department_id, into_id=body.into_id)

@@ -405,6 +405,7 @@ CASES = [
         kind="wrong",
         of="department {department}",
         by={"as told", "tree"},
+        times=3,
     ),
     case(
         "identity",
@@ -461,9 +462,9 @@ CASES = [
     ),
     case(
         "customers",
-        "UPDATE department SET ancestors = ARRAY['{sub_department}'::uuid] WHERE id = '{sub_department}'",
+        "UPDATE sales_group SET member_ids = '{{}}' WHERE id = '{group}'",
         kind="wrong",
-        of="department {sub_department}",
+        of="sales_group {group}",
         by={"directory as in identity"},
     ),
     case(

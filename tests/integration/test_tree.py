@@ -486,6 +486,62 @@ def test_a_merged_department_gives_everything_to_the_other_one_and_stays_as_a_si
     assert ask(stack, "identity", audited, old) == [(new, "4")]
 
 
+def test_roles_and_grants_that_name_a_merged_department_name_the_other_one(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    old, new = team.department_id, team.other_department_id
+    listed = [{"permission": "customer:read", "scope": "listed", "department_ids": [old]}]
+    role = team.admin.post("/v1/roles", {"name": unique("内勤"), "grants": listed})["id"]
+    clerk = headquarters.person(role, make(team.admin, team.agency_id)["id"])
+    guest = headquarters.person("rep", make(team.admin, team.agency_id)["id"])
+    grant = {"permission": "customer:read", "department_id": old}
+    given = team.admin.post(f"/v1/users/{guest.user['id']}/grants", grant)["id"]
+    customer = team.neighbour.entered()
+
+    expect(200, act(team.admin, old, "merge", into_id=new))
+
+    for who in (clerk, guest):
+        eventually(lambda w=who: w.request("GET", f"/v1/customers/{customer}").status_code, until=lambda status: status == 200)
+    shown = team.admin.get(f"/v1/roles/{role}")
+    assert (shown["version"], shown["grants"][0]["department_ids"]) == (2, [new])
+    grants = {each["id"]: each["department_id"] for each in team.admin.pages(f"/v1/users/{guest.user['id']}/grants")}
+    assert grants == {given: new}
+
+
+def test_nobody_comes_below_a_ceiling_with_more_than_it_allows(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    low = make(team.admin, team.agency_id, ceiling=["rep"])["id"]
+    refused_too = {"agency_id": team.agency_id, "name": unique("部"), "ceiling": ["rep", str(UUID(int=7))]}
+    wrong = team.admin.request("POST", "/v1/departments", refused_too)
+    assert (kind(wrong), wrong.json()["errors"][0]["pointer"]) == ((422, "invalid-request"), "/ceiling/1")
+    supervisor, rep = team.supervisor.user["id"], team.rep.user["id"]
+    refused = [
+        move(team.admin, team.department_id, low),
+        act(team.admin, team.department_id, "merge", into_id=low),
+        edit(team.admin, f"/v1/users/{supervisor}", department_id=low),
+        edit(team.admin, f"/v1/users/{supervisor}", other_department_ids=[low]),
+        edit(team.admin, f"/v1/users/{rep}", other_department_ids=[low], roles=["supervisor"]),
+    ]
+    assert {kind(answer) for answer in refused} == {(403, "above-ceiling")}
+    expect(200, edit(team.admin, f"/v1/users/{rep}", other_department_ids=[low]))
+    expect(200, move(team.admin, team.other_department_id, low))
+    below = {"login": unique("u"), "roles": ["supervisor"], "department_id": team.other_department_id}
+    assert kind(team.admin.request("POST", "/v1/users", below)) == (403, "above-ceiling")
+
+
+def test_a_role_that_is_given_while_a_department_comes_below_a_ceiling_is_refused_or_the_move_is(
+    headquarters: Headquarters,
+) -> None:
+    team = headquarters.team()
+    low = make(team.admin, team.agency_id, ceiling=["rep"])["id"]
+    for _ in range(SIBLINGS):
+        moving = make(team.admin, team.agency_id)["id"]
+        user = headquarters.add_user("rep", make(team.admin, team.agency_id, parent=moving)["id"])
+        given, moved = at_once(
+            partial(edit, team.admin, f"/v1/users/{user['id']}", roles=["supervisor"]), partial(move, team.admin, moving, low)
+        )
+        assert sorted([given.status_code, moved.status_code]) == [200, 403]
+
+
 def test_who_comes_while_a_department_is_merged_is_in_the_other_one_or_refused(headquarters: Headquarters) -> None:
     team, admin = headquarters.team(), headquarters.admin
     for _ in range(SIBLINGS):
