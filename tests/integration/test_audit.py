@@ -3,12 +3,11 @@
 import csv
 import io
 import json
-import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from psycopg import sql
 
 from embedded.stack import Stack
 from embedded.wiring import ROOT, database_variable
+from ops import verify as ops_verify
 from ops.addresses import derive
 from services.contracts.base import SERVICES
 from services.plumbing.denials import SINGLY
@@ -29,6 +29,7 @@ from tests.api import PASSWORD, Client, Headquarters, Team, eventually, expect, 
 from tests.homes import made_home
 from tests.travel import later
 
+Verify = Callable[..., tuple[int, str]]
 SETTLED = timedelta(seconds=20)
 """Exports go up to ten seconds ago."""
 
@@ -390,8 +391,7 @@ def test_an_export_is_audited_with_filter_count_and_reason_once(stack: Stack, te
     assert (told["reason"], told["rows"], told["filter"]["subject_id"]) == ("季度复核", len(first.splitlines()) - 2, customer)
     assert set(told["filter"]) == {"subject_id", "until"}
     expect(422, team.admin.request("POST", "/v1/audit-exports", {**body, "reason": "x"}, Idempotency_Key=key))
-    [found] = team.admin.get(f"/v1/audit?operation=customers.export_audit&subject_id={told['export_id']}")["items"]
-    assert found["number"]
+    assert team.admin.get(f"/v1/audit?operation=customers.export_audit&subject_id={told['export_id']}")["items"]
 
 
 def test_an_export_holds_what_its_reader_may_see(stack: Stack, team: Team, rivals: Team, auditor: Client) -> None:
@@ -483,9 +483,9 @@ PAGE = "EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM audit WHERE {} ORDER BY at 
 def test_a_page_is_read_off_an_index_whatever_is_asked_for(stack: Stack) -> None:
     """As the application's role, behind the wall."""
     looked_at = {}
-    named = {"agency": str(uuid4()), "month_ago": datetime.now(UTC) - timedelta(days=30)}
+    named = {"agency": str(uuid4()), "month_ago": datetime.now(UTC) - timedelta(days=7)}
     with superuser(stack, "rules") as connection, connection.transaction(force_rollback=True):
-        for whose, many in ((sql.Literal(named["agency"]), 60_000), (sql.SQL("md5((n % 300)::text)::uuid"), 60_000)):
+        for whose, many in ((sql.Literal(named["agency"]), 20_000), (sql.SQL("md5((n % 300)::text)::uuid"), 20_000)):
             connection.execute(sql.SQL(FILL).format(agency=whose, many=sql.Literal(many)))
         connection.execute("ANALYZE audit")
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(stack.database("rules").role)))
@@ -493,7 +493,7 @@ def test_a_page_is_read_off_an_index_whatever_is_asked_for(stack: Stack) -> None
             connection.execute("SELECT set_config('qudao.agency', %s, true)", [wall.format(**named)])
             [(told,)] = connection.execute(PAGE.format(condition.format(**named)).encode()).fetchall()
             looked_at[name] = visited(told[0]["Plan"])
-    assert {name: count for name, count in looked_at.items() if count > 1_000} == {}
+    assert {name: count for name, count in looked_at.items() if count > 500} == {}
 
 
 def visited(plan: dict[str, Any]) -> int:
@@ -505,63 +505,72 @@ def visited(plan: dict[str, Any]) -> int:
 # --- verification
 
 
-def verify(stack: Stack, *words: str, module: tuple[str, ...] = ("ops.verify",)) -> subprocess.CompletedProcess[str]:
-    """As operators run it: as the application's role, or by the launcher's command."""
-    env = {**os.environ, **{database_variable(service): stack.database_url(service) for service in SERVICES}}
-    return subprocess.run(
-        [sys.executable, "-m", *module, *words], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
-    )
+@pytest.fixture
+def verify(stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """As operators run it, as the application's role."""
+    for service in SERVICES:
+        monkeypatch.setenv(database_variable(service), stack.database_url(service))
+
+    def run(*words: str) -> tuple[int, str]:
+        code = ops_verify.main(words)
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    return run
+
+
+def by_the_launcher(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "embedded.cli", "audit", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_verification_names_the_first_broken_row_of_each_chain_and_says_so_by_its_exit_code(
-    stack: Stack, team: Team, customer: str, tmp_path: Path
+    stack: Stack, team: Team, customer: str, verify: Verify
 ) -> None:
-    kept = str(tmp_path / "heads.jsonl")
-    whole = verify(stack, "--write-heads", kept)
-    assert (whole.returncode, whole.stderr) == (0, ""), whole.stdout
-    assert re.fullmatch(r"(\w+: \d+ rows chained, \d+ still to come\n){4}", whole.stdout)
-    assert verify(stack, "--heads", kept).returncode == 0
+    code, said = verify()
+    assert code == 0, said
+    assert re.fullmatch(r"(\w+: \d+ rows chained, \d+ still to come\n){4}", said)
 
     [(row,)] = rows(stack, "customers", "SELECT audit_id FROM audit_chain WHERE agency_id = %s AND number = 1", team.agency_id)
     change = "UPDATE audit SET actor = %s || actor WHERE id = %s"
     with superuser(stack, "customers") as connection:
         connection.execute(change, ["x", row])
     try:
-        broken = verify(stack, "verify", module=("embedded.cli", "audit"))
+        broken = by_the_launcher("verify")
     finally:
         with superuser(stack, "customers") as connection:
             connection.execute("UPDATE audit SET actor = substr(actor, 2) WHERE id = %s", [row])
     assert broken.returncode == 1
     assert f"customers: BROKEN at audit row {row} (number 1) of agency {team.agency_id}: it was changed" in broken.stdout
-    assert verify(stack).returncode == 0
 
 
-def test_heads_of_the_log_serve_as_well_as_those_of_a_file(stack: Stack, team: Team, customer: str, tmp_path: Path) -> None:
+def test_heads_of_the_log_serve_as_well_as_those_of_a_file(
+    stack: Stack, team: Team, customer: str, verify: Verify, tmp_path: Path
+) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text("".join(f"{stack.log_of(service)}\nnot json\n" for service in SERVICES), encoding="utf-8")
-    assert verify(stack, "--heads", str(log)).returncode == 0
     kept = tmp_path / "heads.jsonl"
-    verify(stack, "--write-heads", str(kept))
+    assert verify("--heads", str(log), "--write-heads", str(kept))[0] == 0
     heads = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
     [ours] = [head for head in heads if head["agency_id"] == team.agency_id and head["service"] == "customers"]
     kept.write_text(json.dumps({**ours, "hash": "00" * 32}), encoding="utf-8")
-    found = verify(stack, "--heads", str(kept))
-    assert found.returncode == 1
-    assert "the chain up to here is not the one of the older head" in found.stdout
+    code, said = verify("--heads", str(kept))
+    assert code == 1
+    assert "the chain up to here is not the one of the older head" in said
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [(["--heads", "/nowhere"], 2), (["--unheard-of"], 2)],
-)
-def test_what_cannot_be_looked_at_is_told_in_a_sentence(stack: Stack, words: list[str], code: int) -> None:
-    done = verify(stack, *words)
-    assert done.returncode == code
-    assert "Traceback" not in done.stderr
+def test_what_cannot_be_looked_at_is_told_in_a_sentence(verify: Verify, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "odd.jsonl").write_text('{"head": {"hash": 1}}', encoding="utf-8")
+    for path in ("/nowhere", str(tmp_path / "odd.jsonl")):
+        code, said = verify("--heads", path)
+        assert (code, said.startswith(f"verify: {path} cannot be read")) == (2, True)
+    monkeypatch.setenv(database_variable("rules"), "postgresql://nobody@127.0.0.1:1/nothing")
+    code, said = verify()
+    assert (code, "verify: The database of rules cannot be read" in said) == (2, True)
 
 
-def test_a_command_of_the_launcher_that_is_none_is_explained(stack: Stack) -> None:
-    done = verify(stack, "forge", module=("embedded.cli", "audit"))
+def test_a_command_of_the_launcher_that_is_none_is_explained() -> None:
+    done = by_the_launcher("forge")
     assert (done.returncode, done.stderr.startswith("Usage: ./qudao audit verify")) == (2, True)
 
 
@@ -569,10 +578,10 @@ def test_a_command_of_the_launcher_that_is_none_is_explained(stack: Stack) -> No
 
 
 def test_old_stretches_go_by_policy_and_the_rest_holds(
-    stack: Stack, headquarters: Headquarters, team: Team, tmp_path: Path
+    stack: Stack, headquarters: Headquarters, team: Team, verify: Verify, tmp_path: Path
 ) -> None:
     kept = str(tmp_path / "heads.jsonl")
-    assert verify(stack, "--write-heads", kept).returncode == 0
+    assert verify("--write-heads", kept)[0] == 0
     agency, numbers = team.agency_id, "SELECT min(number), max(number) FROM audit_chain WHERE agency_id = %s"
     [(first, last)] = rows(stack, "customers", numbers, agency)
     assert (first, last > 3) == (1, True)
@@ -585,7 +594,7 @@ def test_old_stretches_go_by_policy_and_the_rest_holds(
     assert (number, removed) == (last - 1, last - 1)
     assert written == [("system:customers", f"prune/{agency}/1", str(removed))]
     eventually(lambda: sum(rows(stack, of, "SELECT count(*) FROM audit_unchained")[0][0] for of in SERVICES) == 0)
-    after = verify(stack, "--heads", kept)
-    assert after.returncode == 0, after.stdout
+    code, said = verify("--heads", kept)
+    assert code == 0, said
     pruned = headquarters.admin.get(f"/v1/audit?operation=customers.prune_audit&agency_id={agency}")["items"]
     assert [entry["new"]["number"] for entry in pruned] == [number]
