@@ -5,11 +5,20 @@ import json
 import re
 from typing import Any
 
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.disconnects import ClientGone
-from gateway.problems import BodyTooLarge, BodyTooSlow, MalformedBody, UnsupportedMediaType, problem
-from services.contracts.errors import QudaoError
+from gateway.problems import (
+    ERRORS_TOLD,
+    POINTER_LENGTH,
+    BodyTooLarge,
+    BodyTooSlow,
+    MalformedBody,
+    UnsupportedMediaType,
+    problem,
+)
+from services.contracts.errors import InvalidRequest, QudaoError
 
 MAX_DEPTH = 64
 MAX_PARTS = 2_000
@@ -114,3 +123,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise MalformedBody(detail=f"{name} is not a number of JSON.")
+
+
+async def refuse_surplus(request: Request) -> None:
+    """A route without a body would silently ignore what is sent to it. Raises InvalidRequest."""
+    if request.scope["route"].body_field is not None:
+        return
+    given = json.loads(await request.body() or b"null")
+    if given not in (None, {}):
+        pointers = [f"/{name}"[:POINTER_LENGTH] for name in given] if isinstance(given, dict) else [""]
+        told = [{"in": "body", "pointer": pointer, "detail": "is not taken here"} for pointer in pointers]
+        raise InvalidRequest(errors=told[:ERRORS_TOLD])

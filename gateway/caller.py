@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gateway.admission import Gates
+from gateway.bodies import refuse_surplus
 from gateway.captchas import Captchas
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
@@ -101,7 +102,9 @@ async def read_as_user(request: Request, credentials: Credentials) -> Caller:
 
 async def write_as_user(request: Request, credentials: Credentials, idempotency_key: IdempotencyKey = None) -> Caller:
     """Changes something under the user's passport."""
-    return await _as_user(request, credentials, idempotency_key or uuid.uuid4().hex, changes=True)
+    caller = await _as_user(request, credentials, idempotency_key or uuid.uuid4().hex, changes=True)
+    await refuse_surplus(request)
+    return caller
 
 
 async def as_gateway(request: Request) -> Caller:

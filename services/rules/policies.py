@@ -21,7 +21,7 @@ from services.rules.queries import IS_HOLDER
 
 
 def set_stock_limit(change: contract.StockLimitChange, call: Call) -> contract.StockLimitView:
-    """Raises InvalidRequest, OutOfScope, or NotFound for a department or person of another agency."""
+    """Raises InvalidRequest, OutOfScope, or NotFound for a department or person that is not of the agency."""
     call.answer_again()
     check_subject(change)
     agency_id = agency_within(call, change.agency_id)
@@ -96,8 +96,10 @@ def check_is_of_agency(call: Call, change: contract.StockLimitChange, agency_id:
         found = known_person(call, change.person_id)
     else:
         return
-    if found is None or found.agency_id != agency_id:
+    if found is None:
         raise NotFound()
+    if found.agency_id != agency_id:  # headquarters sees it, and has named another agency
+        raise NotFound() if call.scope is Scope.ALL else OutOfScope()
 
 
 def follow_up_view(agency_id: UUID, policy: FollowUpPolicy | None) -> contract.FollowUpView:

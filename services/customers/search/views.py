@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.contracts import search as contract
-from services.contracts.errors import InvalidRequest, NotFound, VersionConflict
+from services.contracts.errors import InvalidRequest, NotFound, OutOfScope, VersionConflict
 from services.customers.search.models import SavedView
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
@@ -29,7 +29,7 @@ def save(work: Work, call: Call, command: contract.SaveView) -> contract.SavedVi
 
 
 def change(work: Work, call: Call, command: contract.ChangeView) -> contract.SavedViewView:
-    """Raises NotFound, VersionConflict, NameTaken by the table."""
+    """Raises NotFound, OutOfScope, VersionConflict, NameTaken by the table."""
     saved = lock_own(work.session, call, command.view_id)
     if saved.version != command.expected_version:
         raise VersionConflict(version=saved.version)
@@ -49,17 +49,18 @@ def write(work: Work, call: Call, saved: SavedView, fields: contract.SavedViewFi
 
 
 def forget(work: Work, call: Call, view_id: UUID) -> None:
-    """Raises NotFound."""
+    """Raises NotFound, OutOfScope."""
     saved = lock_own(work.session, call, view_id)
     work.session.execute(delete(SavedView).where(SavedView.id == saved.id))
     work.audit(saved.id, agency_id=saved.agency_id, old=view(saved, call.user_id))
 
 
 def lock_own(session: Session, call: Call, view_id: UUID) -> SavedView:
+    """Raises NotFound, or OutOfScope for another one's."""
     query = select(SavedView).where(SavedView.id == view_id, SavedView.person_id == call.user_id).with_for_update()
     found = session.scalars(query).one_or_none()
     if found is None:
-        raise NotFound()
+        raise OutOfScope() if session.scalar(select(func.is_saved_view(view_id))) else NotFound()
     return found
 
 

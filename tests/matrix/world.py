@@ -1,0 +1,155 @@
+"""People in every position, each with a session, and what they have in common: agencies, departments, pools."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from embedded.stack import Stack
+from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
+from tests.matrix.facts import Databases
+from tests.matrix.model import Person, Whose
+
+SALES, FIRST, MARKET, OFFICE = "ours/sales", "ours/sales/first", "ours/market", "ours/office"
+THEIRS, HEAD, FROZEN = "theirs/sales", "headquarters/head", "frozen/sales"
+
+CALLERS = {
+    person.name: person
+    for person in (
+        Person("rep", "rep", SALES),
+        Person("supervisor", "supervisor", SALES),
+        Person("manager", "manager", OFFICE, managed=(SALES,)),
+        Person("agency_admin", "agency_admin", OFFICE),
+        Person("subsystem_admin", "subsystem_admin", HEAD),
+        Person("auditor", "auditor", OFFICE),
+        Person("newcomer", "agency_admin", OFFICE, standing="code"),
+        Person("anonymous", "agency_admin", OFFICE, standing="out"),
+        Person("disabled", "agency_admin", OFFICE, standing="out"),
+        Person("frozen", "agency_admin", FROZEN, standing="out"),
+    )
+}
+"""Who asks. The last ones would be allowed much if they were let in."""
+
+OTHERS = {
+    person.name: person
+    for person in (
+        Person("colleague", "rep", SALES),
+        Person("companion", "rep", SALES),
+        Person("junior", "rep", FIRST),
+        Person("junior's companion", "rep", FIRST),
+        Person("neighbour", "rep", MARKET),
+        Person("neighbour's companion", "rep", MARKET),
+        Person("rival", "rep", THEIRS),
+        Person("rival's companion", "rep", THEIRS),
+        Person("rival's admin", "agency_admin", THEIRS),
+        Person("head", "rep", HEAD),
+        Person("head's companion", "rep", HEAD),
+    )
+}
+"""Whose objects are asked for, seen from `ours/sales`: a subordinate is `junior`, of a sibling department is `neighbour`."""
+
+PEOPLE = CALLERS | OTHERS
+AGENCIES = ("ours", "theirs", "headquarters")
+COMPANIONS = {"ours": "companion", "theirs": "rival's companion", "headquarters": "head's companion"}
+"""In each agency somebody to whom something can be given."""
+
+
+class World:
+    """A system with all of them. `kinds` make what is asked for."""
+
+    def __init__(self, stack: Stack, databases: Databases) -> None:
+        self.setup_secret, self.databases = stack.setup_secret, databases
+        self.headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
+        self.root = self.headquarters.admin
+        self.agencies: dict[str, str] = {"headquarters": self.root.get("/v1/me")["agency_id"]}
+        self.departments: dict[str, str] = {HEAD: self.root.get("/v1/me")["department_id"]}
+        self.clients: dict[str, Client] = {}
+        self.codes: dict[str, str] = {}
+        self.pools: dict[tuple[str, str], str] = {}
+        self.made: dict[tuple[str, Whose], dict[str, str]] = {}
+        self._add_departments()
+        with ThreadPoolExecutor(4) as pool:
+            self.clients |= dict(zip(PEOPLE, pool.map(self._add, PEOPLE.values()), strict=True))
+        self._shut_out()
+        self._add_pools()
+
+    # --- building
+
+    def _add_departments(self) -> None:
+        for path in (SALES, FIRST, MARKET, OFFICE, THEIRS, FROZEN):
+            agency, _, rest = path.partition("/")
+            if agency not in self.agencies:
+                self.agencies[agency] = self.headquarters.agency()["id"]
+            body = {"agency_id": self.agencies[agency], "name": unique("部")}
+            if "/" in rest:
+                body["parent_id"] = self.departments[path.rpartition("/")[0]]
+            self.departments[path] = self.root.post("/v1/departments", body)["id"]
+
+    def _add(self, person: Person) -> Client:
+        if person.name == "anonymous":
+            return Client(self.root.http)
+        managed = {"managed_department_ids": [self.departments[path] for path in person.managed]} if person.managed else {}
+        department = self.departments[person.department]
+        if person.standing != "code":
+            return self.headquarters.person(person.role, department, **managed)
+        user = self.headquarters.add_user(person.role, department)
+        self.codes[person.name] = self.headquarters.one_time_code(user["id"])
+        client = self.root.log_in(user["login"], self.codes[person.name])
+        client.user = user
+        return client
+
+    def _shut_out(self) -> None:
+        for name in ("disabled", "frozen"):
+            expect(200, self.root.request("POST", f"/v1/users/{self.id_of(name)}/disable"))
+        for name in ("disabled", "frozen"):
+            eventually(
+                lambda who=self.clients[name]: who.request("GET", "/v1/me").status_code, until=lambda status: status == 401
+            )
+
+    def _add_pools(self) -> None:
+        """The built-in ones, and of each agency one that is `open` to all its reps and a `closed` one with a member."""
+
+        def built_in() -> dict[tuple[str, str], str]:
+            agencies = {id_: agency for agency, id_ in self.agencies.items()}
+            return {(agencies[pool["agency_id"]], pool["kind"]): pool["id"] for pool in self.root.pages("/v1/pools")}
+
+        self.pools = eventually(built_in, until=lambda found: len(found) == 2 * len(self.agencies) + 2)
+        for agency in AGENCIES:
+            for kind in ("open", "closed"):
+                self.pools[agency, kind] = self.new_pool(agency, kind)
+
+    def new_pool(self, agency: str, kind: str) -> str:
+        pool_id = str(self.root.post("/v1/pools", {"name": unique("池"), "agency_id": self.agencies[agency]})["id"])
+        if kind == "closed":
+            path = f"/v1/pools/{pool_id}/members/{self.id_of(COMPANIONS[agency])}"
+            expect(200, self.root.request("PUT", path, {}))
+        return pool_id
+
+    # --- who and what is where
+
+    def client(self, person: Person) -> Client:
+        return self.clients[person.name]
+
+    def id_of(self, name: str) -> str:
+        return str(self.clients[name].user["id"]) if self.clients[name].user else ""
+
+    def companion(self, agency: str) -> str:
+        return self.id_of(COMPANIONS[agency])
+
+    def pool(self, agency: str, kind: str) -> str:
+        return self.pools[agency, kind]
+
+    def anew(self, person: Person) -> Client:
+        """A session of his own."""
+        if person.standing == "out":
+            return self.client(person)
+        return self.root.log_in(self.client(person).user["login"], self.codes.get(person.name, PASSWORD))
+
+    def ids(self, kind: Any, whose: Whose) -> dict[str, str]:
+        """Of an object that all who may not change it share."""
+        key = (kind.name, whose)
+        if key not in self.made:
+            self.made[key] = kind.make(self, whose)
+        return self.made[key]
+
+
+Make = Callable[[World, Whose], dict[str, str]]
