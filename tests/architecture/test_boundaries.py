@@ -72,7 +72,8 @@ def test_the_gateway_has_neither_database_nor_services() -> None:
 
 
 OF_VALUES = {
-    "collections", "dataclasses", "datetime", "hashlib", "math", "re", "services", "typing", "unicodedata", "uuid", "zoneinfo",
+    "collections", "dataclasses", "datetime", "hashlib", "math", "re", "services", "typing", "unicodedata", "uuid",
+    "zlib", "zoneinfo",
 }  # fmt: skip
 OF_COLLISION = {"functools", "itertools", "pathlib", "rapidfuzz"}
 """It reads its own tables besides; rapidfuzz is edit distance, text in and figure out."""
