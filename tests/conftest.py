@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from embedded.stack import Stack
@@ -11,6 +12,11 @@ from tests.api import Headquarters
 from tests.brokers import TESTED
 from tests.homes import made_home
 from tests.lots import lot_of, turn_of
+
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+"""How long an example takes says more of the machine than of what is tried."""
 
 
 class Lots(LoadFileScheduling):

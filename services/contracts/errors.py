@@ -194,6 +194,7 @@ class AgencyFrozen(QudaoError):
     """Your agency is frozen: headquarters can open it again."""
 
     status = 403
+    is_denial = True
 
 
 class HeadquartersStays(QudaoError):

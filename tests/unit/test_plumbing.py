@@ -178,7 +178,8 @@ def test_a_name_that_could_break_a_line_or_the_database_is_refused(name: str) ->
 
 
 def test_a_page_ends_where_the_list_does() -> None:
-    agencies = [AgencyView(id=UUID(int=n), name=str(n), is_headquarters=False) for n in range(1, 4)]
+    of_all = {"is_headquarters": False, "is_frozen": False, "version": 1}
+    agencies = [AgencyView(id=UUID(int=n), name=str(n), **of_all) for n in range(1, 4)]
     page = paging.page(Page[AgencyView], agencies, 2)
     assert [agency.name for agency in page.items] == ["1", "2"]
     assert paging.decode_id(page.next_cursor) == UUID(int=2)
