@@ -13,7 +13,6 @@ from tests.brokers import TESTED
 from tests.homes import made_home
 from tests.lots import lot_of, turn_of
 
-
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 """How long an example takes says more of the machine than of what is tried."""
