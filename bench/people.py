@@ -27,6 +27,7 @@ from bench.scale_report import judged
 from bench.stand import UNSHED, NotMeasured, Stand, wait_for
 from embedded.stack import Stack
 from ops.addresses import derive
+from services.contracts.permissions import abilities_of_built_in
 from tests.api import Headquarters, Team, expect
 
 SPACE = UUID("7a4c1b52-0b54-4c43-9d0b-6f1a1a8f9d3e")
@@ -40,17 +41,18 @@ DEPARTMENTS = "CREATE TEMP TABLE made (id uuid, parent_id uuid, path text, at in
 OF_IDENTITY = (
     """INSERT INTO department (id, agency_id, parent_id, name, path, status, version, created_at)
        SELECT id, '{agency}', parent_id, '{name}' || at, path, 'active', 1, clock() FROM made ORDER BY at""",
-    """INSERT INTO person (id, login, display_name, agency_id, department_id, roles, version, created_at)
-       SELECT gen_random_uuid(), 'bench' || at * {each} + nth, '销售' || at * {each} + nth, '{agency}', id, '{{rep}}', 1, clock()
+    """INSERT INTO person (id, login, display_name, agency_id, department_id, roles, abilities, version, created_at)
+       SELECT gen_random_uuid(), 'bench' || at * {each} + nth, '销售' || at * {each} + nth, '{agency}', id, '{{rep}}', '{abilities}',
+              1, clock()
        FROM made, generate_series(1, {each}) AS nth""",
 )
 OF_COPIES = (
     """INSERT INTO department (id, agency_id, name, ancestors, version)
        SELECT id, '{agency}', '{name}' || at, string_to_array(path, '.')::uuid[], 1 FROM made""",
-    "COPY person (id, agency_id, department_id, managed_department_ids, display_name, roles, status, version) FROM STDIN",
+    "COPY person (id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status, version) FROM STDIN",
 )
 PEOPLE = """
-    SELECT person.id, person.agency_id, department_id, managed_department_ids, display_name, roles, person.status, person.version
+    SELECT id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status, version
     FROM person WHERE login LIKE 'bench%'
 """
 FIGURES = ("requests_per_second", "p50_ms", "p99_ms")
@@ -113,7 +115,8 @@ def tree(size: int) -> list[Node]:
 
 def load(stack: Stack, team: Team, nodes: Sequence[Node]) -> None:
     """Into identity and into every copy, without events: how long those take is not what is measured."""
-    values = {"agency": team.agency_id, "each": PEOPLE_EACH}
+    abilities = "{" + ",".join(abilities_of_built_in(["rep"])) + "}"
+    values = {"agency": team.agency_id, "each": PEOPLE_EACH, "abilities": abilities}
     with psycopg.connect(derive(stack.admin_url, stack.database("identity").name), autocommit=True) as identity:
         [(name,)] = identity.execute("SELECT name FROM agency WHERE id = %s", [team.agency_id]).fetchall()
         values["name"] = name

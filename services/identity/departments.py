@@ -25,7 +25,7 @@ class Departments(Service):
             agency = found(queries.lock_agency(work.session, command.agency_id))
             check_scope(call, agency.id)
             parent = new_parent(work, command.parent_id, agency.id)
-            ceiling = None if command.ceiling is None else sorted(keys_of(command.ceiling))
+            ceiling = None if command.ceiling is None else keys_of(command.ceiling)
             abilities_in(work.session, ceiling or [], agency.id, named_in="ceiling")
             department = add_department(work, agency, command.name, parent, kind=command.kind, ceiling=ceiling)
             work.audit(department.id, agency_id=agency.id, new=department_view(department))

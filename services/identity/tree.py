@@ -75,7 +75,7 @@ def add_department(
         kind=kind,
         name=domain.prefixed(agency.name, name),
         path=domain.below(path, department_id),
-        ceiling=ceiling,
+        ceiling=None if ceiling is None else sorted(ceiling),
         status="active",
         version=1,
         created_at=work.now,
