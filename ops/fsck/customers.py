@@ -275,7 +275,8 @@ HANDED_OVER = """
           AND given.owner_id IS NOT DISTINCT FROM item.to_id)
     UNION ALL
     SELECT coalesce(receiver.id, of.handover_id), 'wrong',
-           concat(coalesce(receiver.person_id, to_id), ' is counted with ', coalesce(customers, 0), ', and has got ', coalesce(got, 0))
+           concat(coalesce(receiver.person_id, to_id), ' is counted with ', coalesce(customers, 0), ', and has got ',
+                  coalesce(got, 0))
     FROM handover_receiver AS receiver
     FULL JOIN (SELECT handover_id, to_id, count(*) AS got FROM handover_item WHERE outcome = 'handed_over'
                GROUP BY handover_id, to_id) AS of
