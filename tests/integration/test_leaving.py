@@ -56,7 +56,7 @@ def order(who: Client, person: Client, /, *receivers: Client | tuple[Client, int
 
 
 def over(who: Client, leaving_id: str) -> Any:
-    return eventually(lambda: who.get(f"/v1/leavings/{leaving_id}"), until=lambda shown: shown["status"] in OVER)
+    return eventually(lambda: who.get(f"/v1/leavings/{leaving_id}"), seconds=60, until=lambda shown: shown["status"] in OVER)
 
 
 def left(who: Client, person: Client, /, *receivers: Client | tuple[Client, int], **plan: Any) -> Any:
@@ -417,7 +417,7 @@ def test_the_same_order_comes_twice_and_is_one(team: Team, leaver: Client) -> No
 def test_of_two_leavings_of_one_person_at_once_one_counts_and_the_other_is_told_of_it(
     stack: Stack, headquarters: Headquarters, team: Team
 ) -> None:
-    for _ in range(3):
+    for _ in range(2):
         leaver = headquarters.person("rep", team.department_id)
         for _ in range(2):
             leaver.entered()
@@ -467,7 +467,7 @@ def test_what_came_to_him_all_the_same_is_swept_by_a_repeat(stack: Stack, team: 
 def test_claims_entries_and_assignments_in_flight_leave_nothing_with_him(stack: Stack, headquarters: Headquarters) -> None:
     """His session is good for half a second more, and his passport for ten: nothing that it lets in stays his."""
     team = headquarters.team()
-    for _ in range(3):
+    for _ in range(2):
         leaver = headquarters.person("rep", team.department_id)
         leaver.entered()
         pooled = [team.pooled("public") for _ in range(6)]
@@ -507,7 +507,7 @@ def test_a_stock_that_fills_meanwhile_never_goes_over_its_limit(stack: Stack, he
 
 def test_a_receiver_who_leaves_at_the_same_moment_keeps_nothing(stack: Stack, headquarters: Headquarters) -> None:
     team = headquarters.team()
-    for _ in range(3):
+    for _ in range(2):
         one, other = headquarters.people(2, team.department_id)
         customers = [who.entered() for who in (one, other) for _ in range(3)]
         answers = at_once(
@@ -549,7 +549,7 @@ def test_what_fails_holds_up_nothing_else_and_is_done_by_a_repeat(stack: Stack, 
 def test_a_killed_service_goes_on_where_it_was(stack: Stack, headquarters: Headquarters) -> None:
     team = headquarters.team()
     leaver, *receivers = headquarters.people(3, team.department_id)
-    customers = [leaver.entered() for _ in range(40)]
+    customers = [leaver.entered(f"扬州{brand(8)}机械厂") for _ in range(30)]
 
     leaving = expect(202, order(team.admin, leaver, *receivers))
     moved = "SELECT count(*) FROM handover_item WHERE handover_id = %s"
@@ -558,10 +558,10 @@ def test_a_killed_service_goes_on_where_it_was(stack: Stack, headquarters: Headq
         stack.kill("customers", index)
     done = eventually(lambda: team.admin.request("GET", f"/v1/leavings/{leaving['id']}"), seconds=60, until=is_over).json()
 
-    assert counts(done) == {"customer handed_over": 40}
-    assert Counter(owner_of(team.admin, each) for each in customers) == {id_of(each): 20 for each in receivers}
+    assert counts(done) == {"customer handed_over": 30}
+    assert Counter(owner_of(team.admin, each) for each in customers) == {id_of(each): 15 for each in receivers}
     stretches = "SELECT count(*) FROM ownership WHERE customer_id = ANY(%s::uuid[])"
-    assert rows(stack, stretches, customers) == [(80,)]
+    assert rows(stack, stretches, customers) == [(60,)]
     assert held(stack, leaver) == 0
 
 
