@@ -29,7 +29,10 @@ TOGETHER: Final = {
 LONG: Final = (
     "worlds",
     "tests/faults/test_campaign.py",
+    "tests/integration/test_matrix.py",
     "tests/e2e/test_demo.py",
+    "tests/integration/test_identity_machine.py",
+    "tests/integration/test_non_interference.py",
     "brokers",
     "tests/contract/test_fuzz.py",
     "tests/integration/test_launcher.py",

@@ -31,8 +31,8 @@ from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Signer, Verifier
 from services.plumbing.settings import ServiceSettings
 from tests.api import PASSWORD, Client, Headquarters, unique
-from tests.conftest import UNSHED
 from tests.homes import made_home
+from tests.matrix.world import UNHURRIED
 from tests.travel import LATER, REAL
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
@@ -706,6 +706,6 @@ def test_identity_is_a_machine_in_the_service(tmp_path_factory: pytest.TempPathF
 
 def test_identity_is_a_machine_over_http(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = made_home(tmp_path_factory, "identity-http")
-    with Stack(home, fast=True, env=UNSHED | {"QUDAO_PASSPORT_CACHE": "0"}) as stack:
+    with Stack(home, fast=True, env=UNHURRIED | {"QUDAO_PASSPORT_CACHE": "0"}) as stack:
         with closing(OverHttp(stack)) as driver:
             run(Identity, driver, EXAMPLES_OVER_HTTP, STEPS_OVER_HTTP)

@@ -14,7 +14,6 @@ from embedded.stack import Stack
 from gateway import health, routes
 from services.contracts.base import Page
 from services.contracts.permissions import ROLES
-from tests.conftest import OFTEN, UNSHED
 from tests.homes import made_home
 from tests.matrix.asking import ask_all, cells, counted, deviations, prepare, wrongly_audited
 from tests.matrix.facts import Databases, differences
@@ -22,7 +21,7 @@ from tests.matrix.lists import LISTS, Reader, misshown
 from tests.matrix.model import DONE
 from tests.matrix.protected import PROTECTED, declared, permitted, share, taken
 from tests.matrix.rows import ROWS
-from tests.matrix.world import CALLERS, World
+from tests.matrix.world import CALLERS, UNHURRIED, World
 
 LEAST = 2_000
 """Cells; reliability asks for as many."""
@@ -42,7 +41,7 @@ INSIDERS = [me for me in CALLERS.values() if me.standing == "in"]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One of its own, where nothing happens by itself but what events bring."""
-    with Stack(made_home(tmp_path_factory, "matrix"), fast=True, env=OFTEN | UNSHED | {"QUDAO_SWEEP_EVERY": "1"}) as running:
+    with Stack(made_home(tmp_path_factory, "matrix"), fast=True, env=UNHURRIED) as running:
         yield running
 
 
@@ -84,16 +83,14 @@ def test_who_may_not_is_told_so_nothing_changes_and_it_is_audited_once(world: Wo
     before = databases.snapshot()
     asked = ask_all(refused)
     databases.settle()
-    assert deviations(asked) == []
-    assert differences(before, databases.snapshot()) == []
-    assert wrongly_audited(asked, databases) == []
+    changed = differences(before, databases.snapshot())
+    assert (deviations(asked), changed, wrongly_audited(asked, databases)) == ([], [], [])
 
 
 def test_who_may_is_let_and_each_change_is_audited_once(world: World, databases: Databases) -> None:
     let = [cell for cell in cells(world) if cell.expected == DONE or not cell.row.permission]
     asked = ask_all(let)
-    assert deviations(asked) == []
-    assert wrongly_audited(asked, databases) == []
+    assert (deviations(asked), wrongly_audited(asked, databases)) == ([], [])
 
 
 def test_the_matrix_has_as_many_cells_as_it_should(world: World) -> None:
@@ -118,5 +115,4 @@ def test_no_write_takes_a_field_that_is_not_its_own(world: World, databases: Dat
         for field in sorted(PROTECTED.keys() - declared(ROUTES[cell.row.route]))
         if (wrong := taken(cell, field))
     ]
-    assert taken_ones == []
-    assert differences(before, databases.snapshot()) == []
+    assert (taken_ones, differences(before, databases.snapshot())) == ([], [])

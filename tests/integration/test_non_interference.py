@@ -18,9 +18,9 @@ import pytest
 
 from embedded.stack import Stack
 from tests.api import Client, Headquarters, expect
-from tests.conftest import OFTEN, UNSHED
 from tests.homes import made_home
 from tests.matrix.facts import Databases
+from tests.matrix.world import UNHURRIED
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -372,7 +372,7 @@ def transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]
     found = {}
     for name in ("alone", "busy"):
         home = made_home(tmp_path_factory, name)
-        with Stack(home, fast=True, env=OFTEN | UNSHED | {"QUDAO_SWEEP_EVERY": "1"}) as stack:
+        with Stack(home, fast=True, env=UNHURRIED) as stack:
             found[name] = played(stack, is_alone=name == "alone")
     return found
 

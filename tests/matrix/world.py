@@ -6,11 +6,15 @@ from typing import Any
 
 from embedded.stack import Stack
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
+from tests.conftest import OFTEN, UNSHED
 from tests.matrix.facts import Databases
 from tests.matrix.model import Person, Whose
 
 SALES, FIRST, MARKET, OFFICE = "ours/sales", "ours/sales/first", "ours/market", "ours/office"
 THEIRS, HEAD, FROZEN = "theirs/sales", "headquarters/head", "frozen/sales"
+
+UNHURRIED = OFTEN | UNSHED | {"QUDAO_RPC_TIMEOUT": "12", "QUDAO_TYPING_TIMEOUT": "12", "QUDAO_SWEEP_EVERY": "1"}
+"""Of a stack where everything is waited for, however busy the machine is; consumers say soon that they have heard everything."""
 
 CALLERS = {
     person.name: person
@@ -98,12 +102,11 @@ class World:
         return client
 
     def _shut_out(self) -> None:
-        for name in ("disabled", "frozen"):
-            expect(200, self.root.request("POST", f"/v1/users/{self.id_of(name)}/disable"))
-        for name in ("disabled", "frozen"):
-            eventually(
-                lambda who=self.clients[name]: who.request("GET", "/v1/me").status_code, until=lambda status: status == 401
-            )
+        for address in SHUT_OUT.values():
+            expect(200, self.root.request("POST", address(self)))
+        for name in SHUT_OUT:
+            who = self.clients[name]
+            eventually(lambda who=who: who.request("GET", "/v1/me").status_code, until=lambda status: status == 401)
 
     def _add_pools(self) -> None:
         """The built-in ones, and of each agency one that is `open` to all its reps and a `closed` one with a member."""
@@ -153,3 +156,9 @@ class World:
 
 
 Make = Callable[[World, Whose], dict[str, str]]
+SHUT_OUT: dict[str, Callable[[World], str]] = {
+    "disabled": lambda world: f"/v1/users/{world.id_of('disabled')}/disable",
+    "frozen": lambda world: f"/v1/users/{world.id_of('frozen')}/disable",
+}
+"""Where headquarters posts so that a session is one no more. `frozen` is the administrator of an agency: what shuts out all of it
+belongs there."""

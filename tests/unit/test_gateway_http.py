@@ -97,6 +97,16 @@ def test_a_wrong_body_is_explained_without_repeating_it(client: httpx.Client) ->
     assert "canary" not in answer.text
 
 
+def test_what_is_sent_where_nothing_is_taken_is_refused(client: httpx.Client) -> None:
+    address = f"/v1/users/{UUID(int=9)}/one-time-code"
+    answer = client.post(address, json={"role": "canary", "owner_id": "canary"})
+    assert answer.status_code == 422
+    assert [part["pointer"] for part in answer.json()["errors"]] == ["/role", "/owner_id"]
+    assert "canary" not in answer.text
+    assert client.post(address, json=["canary"]).json()["errors"][0]["pointer"] == ""
+    assert [client.post(address, json=nothing).status_code for nothing in (None, {})] == [201, 201]
+
+
 @pytest.mark.parametrize(
     ("address", "body", "sentence"),
     [
