@@ -32,12 +32,15 @@ Permission = Literal[
     "dispute:decide",
     "dispute:open",
     "dispute:read",
+    "factor:manage",
+    "factor:reset",
     "field:configure",
     "field:reveal",
     "handoff:answer",
     "handoff:create",
     "handoff:read",
     "log:read",
+    "login:configure",
     "member:configure",
     "member:create",
     "member:read",
@@ -50,12 +53,17 @@ Permission = Literal[
     "pool:manage",
     "pool:read",
     "profile:read",
+    "profile:update",
     "reveal:read",
     "review:decide",
     "review:read",
     "session:end",
+    "session:read",
     "territory:read",
     "territory:set",
+    "token:create",
+    "token:read",
+    "token:revoke",
     "user:create",
     "user:disable",
     "user:invite",
@@ -98,7 +106,17 @@ class Scope(StrEnum):
 
 Grants = dict[Permission, Scope]
 
-OF_EVERYBODY: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+BEFORE_OWN_PASSWORD: Grants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+"""All that a session opened with a one-time code or an expired password may do."""
+
+OF_EVERYBODY: Grants = {
+    **BEFORE_OWN_PASSWORD,
+    "factor:manage": Scope.OWN,
+    "profile:update": Scope.OWN,
+    "session:read": Scope.OWN,
+    "token:read": Scope.OWN,
+    "token:revoke": Scope.OWN,
+}
 OF_READERS: Grants = {
     **OF_EVERYBODY,
     "agency:read": Scope.OWN,
@@ -161,14 +179,21 @@ def administering(scope: Scope) -> Grants:
         **deciding(scope),
         "customer:assign": scope,
         "department:create": scope,
+        "factor:reset": scope,
         "log:read": scope,
+        "login:configure": scope,
         "member:configure": scope,
         "member:create": scope,
         "policy:set": scope,
         "pool:administer": scope,
         "pool:manage": scope,
+        "session:end": scope,
+        "session:read": scope,
         "territory:read": scope,
         "territory:set": scope,
+        "token:create": Scope.OWN,
+        "token:read": scope,
+        "token:revoke": scope,
         "user:create": scope,
         "user:disable": scope,
         "user:invite": scope,
@@ -205,8 +230,23 @@ RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_ad
 HOLDERS: frozenset[str] = frozenset(role for role, grants in ROLES.items() if "customer:claim" in grants)
 """The roles whose people may hold customers."""
 
-BEFORE_OWN_PASSWORD: Grants = dict(OF_EVERYBODY)
-"""All that a session opened with a one-time code may do."""
+NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
+    {
+        "factor:manage",
+        "factor:reset",
+        "login:configure",
+        "password:change",
+        "profile:update",
+        "session:end",
+        "session:read",
+        "token:create",
+        "token:read",
+        "token:revoke",
+        "user:invite",
+        "user:reset",
+    }
+)
+"""What takes a person: who finds a program's token must neither get into an account by it nor outlive it."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),

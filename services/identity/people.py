@@ -50,12 +50,16 @@ def add_person(
     login: str,
     display_name: str,
     role: str,
+    staff_no: str | None = None,
+    email: str | None = None,
     managed_department_ids: list[UUID] | None = None,
     password_hash: str | None = None,
 ) -> Person:
     person = Person(
         id=new_id(),
         login=login,
+        staff_no=staff_no,
+        email=email,
         display_name=display_name,
         agency_id=department.agency_id,
         department_id=department.id,
@@ -63,6 +67,7 @@ def add_person(
         roles=[role],
         status="active",
         password_hash=password_hash,
+        password_set_at=work.now if password_hash else None,
         version=1,
         created_at=work.now,
     )
@@ -73,7 +78,7 @@ def add_person(
     return person
 
 
-Change = Literal["updated", "locked", "disabled", "restored", "password_reset"]
+Change = Literal["updated", "locked", "disabled", "restored", "password_reset", "profile"]
 
 
 def tell_change(work: Work, person: Person, change: Change) -> None:
@@ -116,7 +121,10 @@ def user_view(person: Person) -> contract.UserView:
         id=person.id,
         version=person.version,
         login=person.login,
+        staff_no=person.staff_no,
+        email=person.email,
         display_name=person.display_name,
+        title=person.title,
         agency_id=person.agency_id,
         department_id=person.department_id,
         managed_department_ids=person.managed_department_ids,

@@ -4,9 +4,21 @@ import hmac
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
+from services.contracts.errors import (
+    InvalidRequest,
+    LoginTaken,
+    NameTaken,
+    SetupClosed,
+    SetupSecretWrong,
+    TokenNameTaken,
+)
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
+from services.identity.api_tokens import ApiTokens
+from services.identity.blocklist import is_common
+from services.identity.factors import Factors
+from services.identity.login_settings import Settings
+from services.identity.open_sessions import OpenSessions
 from services.identity.passwords import hash_password
 from services.identity.people import add_agency, add_department, add_person, user_view
 from services.identity.places import Places
@@ -18,13 +30,15 @@ from services.plumbing.offload import offload
 from services.plumbing.rpc import serves
 
 
-class IdentityService(Sessions, Profile, Places, Users, Accounts):
+class IdentityService(Sessions, OpenSessions, Settings, ApiTokens, Factors, Profile, Places, Users, Accounts):
     name = "identity"
     constraints = {  # noqa: RUF012 read only
         "agency_one_headquarters": SetupClosed,
         "agency_name_key": NameTaken,
         "department_name_key": NameTaken,
         "person_login_key": LoginTaken,
+        "identifier_pkey": LoginTaken,
+        "api_token_name": TokenNameTaken,
         "person_login_check": InvalidRequest,
     }
 
@@ -38,7 +52,8 @@ class IdentityService(Sessions, Profile, Places, Users, Accounts):
         secret = self.plumbing.settings.setup_secret
         if secret is None or not hmac.compare_digest(secret.get_secret_value().encode(), command.secret.encode()):
             raise SetupSecretWrong()
-        domain.check_password(command.password, login=command.login, display_name=command.display_name)
+        words = (command.login, command.display_name, command.agency_name)
+        domain.check_password(command.password, words=words, is_common=is_common)
         password_hash = offload(hash_password, command.password)
         with call.transaction() as work:
             if queries.has_agencies(work.session):

@@ -2,20 +2,31 @@
 
 import hashlib
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import AccountLocked, CaptchaRequired, NotAuthenticated, ServiceUnavailable, WrongCredentials
+from services.contracts.errors import (
+    AccountLocked,
+    CaptchaRequired,
+    NotAuthenticated,
+    SecondFactorRequired,
+    ServiceUnavailable,
+    WrongCredentials,
+)
 from services.identity import domain, queries
+from services.identity.factors import is_on, prove_factor
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
-from services.identity.models import Person, Session
-from services.identity.passwords import matches
+from services.identity.login_settings import limits_of
+from services.identity.models import OneTimeCode, Person, Session
+from services.identity.passports import caller_of
+from services.identity.passwords import hash_password, is_outdated, matches
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.ids import new_id
 from services.plumbing.offload import offload
-from services.plumbing.passport import Caller
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
 from services.plumbing.work import Work
@@ -24,22 +35,42 @@ from services.plumbing.work import Work
 class Sessions(Service):
     @serves(contract.OPEN_SESSION)
     def open_session(self, command: contract.OpenSession, call: Call) -> contract.SessionView:
-        attempt = TryToLogIn(command, call)
+        known = look_up(command, call)
+        attempt = TryToLogIn(command, known.person.id if known.person else command.login, call)
         attempt.begin()
         try:
-            person, by_code = verify(command, call)
+            person, by_code = verify(command, known)
+            proof = self.prove_besides(command, known, attempt, call)
+            renewed = renewed_hash(command, person, by_code)
             with call.transaction() as work:
                 locked = lock_verified(work, command, person, by_code)
+                if proof is None and is_on(queries.find_factor(work.session, person.id)):
+                    raise SecondFactorRequired()
                 attempt.succeed(work)
                 if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.plumbing.settings.inactive_days):
                     raise AccountLocked()
                 locked.last_login_at = work.now
-                view = add_session(work, command, locked, by_code)
-                work.audit(person.id, agency_id=person.agency_id, new={"session_id": str(view.id), "by_code": by_code})
+                locked.password_hash = renewed or locked.password_hash
+                is_old = domain.has_expired(work.now, set_at=locked.password_set_at, limits=known.limits)
+                view = add_session(work, command, locked, known.limits, may_only_choose=by_code or is_old)
+                ended = queries.end_oldest(work.session, work.now, locked.id, known.limits)
+                new = {"session_id": str(view.id), "by_code": by_code, "second_factor": proof, "ended_sessions": ended}
+                work.audit(person.id, agency_id=person.agency_id, new=new)
                 return work.answer(view)
         except WrongCredentials:
             attempt.fail()
             raise
+
+    def prove_besides(
+        self, command: contract.OpenSession, known: "Known", attempt: TryToLogIn, call: Call
+    ) -> str | None:
+        """By what the second factor was proved, where one is asked for. Raises SecondFactorRequired and those of `prove_factor`."""
+        if not known.has_factor or known.person is None:
+            return None
+        attempt.stand()
+        if command.code is None:
+            raise SecondFactorRequired()
+        return prove_factor(call, known.person.id, command.code)
 
     @serves(contract.RESOLVE_SESSION)
     def resolve_session(self, query: contract.ResolveSession, call: Call) -> contract.Passport:
@@ -48,23 +79,20 @@ class Sessions(Service):
         if (
             opened is None
             or opened.status != "active"
-            or not domain.is_live(opened.now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at)
+            or not domain.is_live(
+                opened.now,
+                opened_at=opened.opened_at,
+                used_at=opened.used_at,
+                expires_at=opened.expires_at,
+                ended_at=opened.ended_at,
+                limits=limits_of(opened),
+            )
         ):
             raise NotAuthenticated()
         if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
                 queries.touch_session(session, opened.id, opened.now)
-        caller = Caller(
-            subject=str(opened.person_id),
-            agency_id=opened.agency_id,
-            department_id=opened.department_id,
-            managed_department_ids=tuple(opened.managed_department_ids),
-            session_id=opened.id,
-            roles=tuple(opened.roles),
-            grants=domain.grants_of(opened.roles, by_code=opened.by_code),
-            display_name=opened.display_name,
-            password_change_required=opened.by_code,
-        )
+        caller = caller_of(opened, domain.grants_of(opened.roles, by_code=opened.by_code), must_choose=opened.by_code)
         return contract.Passport(token=self.plumbing.signer.sign(caller))
 
     @serves(contract.END_SESSION)
@@ -76,18 +104,43 @@ class Sessions(Service):
             return work.answer(Nothing())
 
 
-def verify(command: contract.OpenSession, call: Call) -> tuple[Person, bool]:
+@dataclass(frozen=True)
+class Known:
+    """What there is to a name that somebody has typed."""
+
+    now: datetime
+    person: Person | None
+    code: OneTimeCode | None
+    has_factor: bool
+    limits: domain.SessionLimits
+    wants_captcha: bool
+    """The person's agency does: who has none is told that his password is wrong, as a stranger must not learn where somebody is."""
+
+
+def look_up(command: contract.OpenSession, call: Call) -> Known:
+    """Raises CaptchaRequired where headquarters want one of everybody, whoever it is."""
+    with call.reading() as session:
+        now, headquarters = business_time(session), queries.find_headquarters_settings(session)
+        found = queries.find_credentials(session, command.login)
+    if headquarters and headquarters.captcha_always and not command.captcha_id:
+        raise CaptchaRequired(reason="every log-in takes one")
+    if found is None:
+        return Known(now, None, None, has_factor=False, limits=domain.SessionLimits(), wants_captcha=False)
+    person, code, factor, own = found
+    limits = domain.limits_by(headquarters, own)
+    return Known(now, person, code, is_on(factor), limits, wants_captcha=bool(own and own.captcha_always))
+
+
+def verify(command: contract.OpenSession, known: Known) -> tuple[Person, bool]:
     """Whose login and secret these are, and whether it is a code. Raises WrongCredentials.
 
     It takes as long for a login that nobody has and for a disabled user as for a wrong password.
     """
-    with call.reading() as session:
-        person, code = queries.find_credentials(session, command.login) or (None, None)
-        now = business_time(session)
-    if person is None or person.status == "disabled":
+    person = known.person
+    if person is None or person.status == "disabled" or (known.wants_captcha and not command.captcha_id):
         is_right(command, None)
         raise WrongCredentials()
-    if code and now < code.expires_at and is_code(command.password, code.digest):
+    if known.code and known.now < known.code.expires_at and is_code(command.password, known.code.digest):
         return person, True
     if not is_right(command, person.password_hash):
         raise WrongCredentials()
@@ -102,23 +155,41 @@ def lock_verified(work: Work, command: contract.OpenSession, person: Person, by_
     code = queries.find_code(work.session, person.id)
     if by_code and not (code and is_code(command.password, code.digest)):
         raise WrongCredentials()
-    if not by_code and locked.password_hash != person.password_hash:
+    if not by_code and (locked.password_hash is None or locked.password_set_at != person.password_set_at):
         raise WrongCredentials()
     return locked
 
 
-def add_session(work: Work, command: contract.OpenSession, person: Person, by_code: bool) -> contract.SessionView:
+def renewed_hash(command: contract.OpenSession, person: Person, by_code: bool) -> str | None:
+    """Of a password that was hashed with other parameters than today's."""
+    if by_code or person.password_hash is None or not is_outdated(person.password_hash):
+        return None
+    return offload(hash_password, command.password)
+
+
+def add_session(
+    work: Work, command: contract.OpenSession, person: Person, limits: domain.SessionLimits, *, may_only_choose: bool
+) -> contract.SessionView:
     opened = Session(
         id=new_id(),
         person_id=person.id,
         token_digest=command.token_digest,
-        by_code=by_code,
+        by_code=may_only_choose,
         opened_at=work.now,
         used_at=work.now,
-        expires_at=work.now + domain.SESSION_LIMIT,
+        expires_at=work.now + limits.absolute,
+        client=command.client,
+        address=command.address,
     )
     work.session.add(opened)
-    return contract.SessionView(id=opened.id, user_id=person.id, expires_at=opened.expires_at, password_change_required=by_code)
+    work.session.flush()
+    return session_view(opened)
+
+
+def session_view(opened: Session) -> contract.SessionView:
+    return contract.SessionView(
+        id=opened.id, user_id=opened.person_id, expires_at=opened.expires_at, password_change_required=opened.by_code
+    )
 
 
 def is_right(command: contract.OpenSession, password_hash: str | None) -> bool:

@@ -24,6 +24,9 @@ from services.plumbing.rpc import serves
 from services.plumbing.service import Service
 from services.plumbing.work import Work
 
+REMOVABLE = {"staff_no", "email"}
+"""What a user may be without."""
+
 
 class Users(Service):
     @serves(contract.ASK_LOGIN)
@@ -45,6 +48,8 @@ class Users(Service):
                 login=command.login,
                 display_name=command.display_name or command.login,
                 role=command.role,
+                staff_no=command.staff_no,
+                email=command.email,
                 managed_department_ids=managed,
             )
             work.audit(person.id, agency_id=person.agency_id, new=user_view(person))
@@ -80,6 +85,8 @@ class Users(Service):
             old = user_view(person)
             if command.display_name:
                 person.display_name = command.display_name
+            for name in command.model_fields_set & REMOVABLE:
+                setattr(person, name, getattr(command, name))
             if command.department_id:
                 person.department_id = department_of(work, call, command.department_id, person.agency_id).id
             self.change_role(work, call, person, command)
@@ -104,7 +111,7 @@ class Users(Service):
 
 
 def refuse_empty(command: Command) -> None:
-    """Raises InvalidRequest: of a user everything has a value, and null would be neither a change nor none."""
-    empty = [name for name in sorted(command.model_fields_set) if getattr(command, name) is None]
+    """Raises InvalidRequest: of a user nearly everything has a value, and null would be neither a change nor none."""
+    empty = [name for name in sorted(command.model_fields_set - REMOVABLE) if getattr(command, name) is None]
     if empty:
         raise InvalidRequest(errors=[{"in": "body", "pointer": f"/{name}", "detail": "must not be null"} for name in empty])
