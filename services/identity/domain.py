@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 from services.contracts.errors import (
@@ -50,7 +49,7 @@ def check_password(password: str, *, words: Iterable[str | None], is_common: Cal
     folded = folded_password(password)
     if len(set(folded)) < 5:
         raise PasswordRefused(reason="it repeats the same few characters")
-    for word in (*OF_THE_PRODUCT, *(part for word in words if word for part in parts_of(word))):
+    for word in (*OF_THE_PRODUCT, *(part for known in words if known for part in parts_of(known))):
         if len(word) >= SHORTEST_WORD[word.isascii()] and folded_password(word) in folded:
             raise PasswordRefused(reason=f"it contains {word!r}")
     if any(is_common(variant) for variant in variants_of(folded)) or is_made_of_two(folded, is_common):
@@ -155,25 +154,18 @@ def stricter(headquarters: int | None, agency: int | None, default: int) -> int:
     return min(basis, agency) if agency else basis
 
 
-class Said(Protocol):
-    """Settings of headquarters or an agency, as far as they say something."""
-
-    idle_minutes: int | None
-    session_hours: int | None
-    max_sessions: int | None
-    password_days: int | None
-
-
 @dataclass(frozen=True)
 class SaidSettings:
+    """Of headquarters or an agency, as far as they say something."""
+
     idle_minutes: int | None = None
     session_hours: int | None = None
     max_sessions: int | None = None
     password_days: int | None = None
 
 
-def limits_by(headquarters: Said | None, agency: Said | None) -> SessionLimits:
-    basis, own = headquarters or SaidSettings(), agency or SaidSettings()
+def limits_by(basis: SaidSettings, own: SaidSettings) -> SessionLimits:
+    """By what headquarters and the agency say."""
     days = min((given for given in (basis.password_days, own.password_days) if given), default=None)
     return SessionLimits(
         idle=timedelta(minutes=stricter(basis.idle_minutes, own.idle_minutes, IDLE_MINUTES)),

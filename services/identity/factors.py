@@ -131,7 +131,7 @@ def step_of(secret: bytes | None, typed: str, now: datetime) -> int | None:
     """The time step whose code this is. Every one is compared, so that the time tells nothing."""
     if secret is None or not typed.isascii():
         return None
-    codes = HOTP(secret, FIGURES, SHA1())  # noqa: S303 as RFC 6238 and every authenticator have it
+    codes = HOTP(secret, FIGURES, SHA1())
     steps = [step for step in domain.steps_around(now) if hmac.compare_digest(codes.generate(step), typed.encode())]
     return max(steps, default=None)
 

@@ -1,4 +1,4 @@
-"""Against guessing: wrong passwords are counted for every account alike, wherever they are given, and several of them have a price.
+"""Against guessing: wrong passwords are counted for all accounts alike, wherever they are given, and several have a price.
 
 An account is never locked by failures, so that a stranger cannot lock somebody out: a solved captcha is always enough to try.
 Whichever of his names somebody's password is guessed with, it counts for him; names that nobody has count each for itself.
@@ -129,7 +129,7 @@ def as_oneself(current: str | None, person: Person, call: Call) -> Iterator[TryT
 
 
 def lock_proven(work: Work, attempt: TryToBeOneself, person: Person) -> Person:
-    """The caller's row, locked. Raises CurrentPasswordWrong when his password was replaced meanwhile, as hashing takes its time."""
+    """The caller's row, locked. Raises CurrentPasswordWrong when the password was replaced meanwhile: hashing takes its time."""
     locked = queries.lock_person(work.session, person.id)
     if locked is None or locked.password_set_at != person.password_set_at or locked.password_hash is None:
         raise CurrentPasswordWrong()

@@ -1,4 +1,4 @@
-"""How long sessions and passwords last and when a captcha is asked for: headquarters' word, and an agency's where it is stricter."""
+"""How long sessions and passwords last, when a captcha is asked for: headquarters' word, and an agency's where it is stricter."""
 
 from typing import Any
 from uuid import UUID
@@ -53,14 +53,14 @@ class Settings(Service):
 
 def settings_view(session: DatabaseSession, agency_id: UUID, own: LoginSettings | None) -> contract.LoginSettingsView:
     headquarters = queries.find_headquarters_settings(session)
-    limits = domain.limits_by(headquarters, own)
+    limits = limits_by(headquarters, own)
     return contract.LoginSettingsView(
         agency_id=agency_id,
         version=own.version if own else 0,
         settings=contract.LoginSettings.model_validate(own, from_attributes=True) if own else contract.LoginSettings(),
         effective=contract.EffectiveSettings(
             captcha_always=bool(own and own.captcha_always) or bool(headquarters and headquarters.captcha_always),
-            idle_minutes=limits.idle.seconds // 60,
+            idle_minutes=int(limits.idle.total_seconds()) // 60,
             session_hours=int(limits.absolute.total_seconds()) // 3600,
             max_sessions=limits.most,
             password_days=limits.password_age.days if limits.password_age else None,
@@ -68,13 +68,19 @@ def settings_view(session: DatabaseSession, agency_id: UUID, own: LoginSettings 
     )
 
 
+def limits_by(headquarters: LoginSettings | None, own: LoginSettings | None) -> domain.SessionLimits:
+    return domain.limits_by(said_by(headquarters), said_by(own))
+
+
+def said_by(kept: LoginSettings | None) -> domain.SaidSettings:
+    if kept is None:
+        return domain.SaidSettings()
+    return domain.SaidSettings(kept.idle_minutes, kept.session_hours, kept.max_sessions, kept.password_days)
+
+
 def limits_of(opened: Row[Any]) -> domain.SessionLimits:
     """Of a row with the settings of headquarters and of the person's agency, see `queries.FIND_SESSION`."""
-    said = [
-        domain.SaidSettings(idle_minutes=idle, session_hours=hours)
-        for idle, hours in (
-            (opened.of_all_idle_minutes, opened.of_all_session_hours),
-            (opened.own_idle_minutes, opened.own_session_hours),
-        )
-    ]
-    return domain.limits_by(*said)
+    return domain.limits_by(
+        domain.SaidSettings(opened.of_all_idle_minutes, opened.of_all_session_hours),
+        domain.SaidSettings(opened.own_idle_minutes, opened.own_session_hours),
+    )

@@ -4,6 +4,7 @@ from services.contracts import login as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import NotFound
 from services.identity import domain, queries
+from services.identity.login_settings import limits_by
 from services.identity.models import Session
 from services.identity.whose import lock_whose, whose
 from services.plumbing.call import Call
@@ -19,7 +20,7 @@ class OpenSessions(Service):
             person = queries.find_person(session, whose(session, call, query.user_id))
             assert person is not None
             own = queries.find_settings(session, person.agency_id)
-            limits = domain.limits_by(queries.find_headquarters_settings(session), own)
+            limits = limits_by(queries.find_headquarters_settings(session), own)
             rows = queries.list_live_sessions(session, business_time(session), person.id, limits)
         items = [session_view(row, limits, is_current=row.id == call.caller.session_id) for row in rows]
         return contract.OpenSessions(items=items)

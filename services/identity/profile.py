@@ -101,9 +101,7 @@ def update(
         return work.answer(view)
 
 
-def change(
-    command: contract.ChangePassword, call: Call, person: Person, attempt: TryToBeOneself | None
-) -> contract.SessionView:
+def change(command: contract.ChangePassword, call: Call, person: Person, attempt: TryToBeOneself | None) -> contract.SessionView:
     """Without `attempt` the password had not to be proved: the session was opened for nothing else."""
     password_hash = offload(hash_password, command.new)
     with call.transaction() as work:

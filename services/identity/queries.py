@@ -203,9 +203,7 @@ def is_live(now: datetime, limits: SessionLimits) -> tuple[ColumnElement[bool], 
     )
 
 
-def list_live_sessions(
-    session: DatabaseSession, now: datetime, person_id: UUID, limits: SessionLimits
-) -> list[Session]:
+def list_live_sessions(session: DatabaseSession, now: datetime, person_id: UUID, limits: SessionLimits) -> list[Session]:
     """The latest first."""
     query = select(Session).where(Session.person_id == person_id, *is_live(now, limits))
     return list(session.scalars(query.order_by(Session.opened_at.desc(), Session.id.desc())))
@@ -269,8 +267,8 @@ def find_settings(session: DatabaseSession, agency_id: UUID) -> LoginSettings | 
 
 def find_headquarters_settings(session: DatabaseSession) -> LoginSettings | None:
     """They count for everybody, so that they are seen through the wall."""
-    window = func.headquarters_login_settings().table_valued(*LoginSettings.__table__.c.keys())
-    return session.scalars(select(LoginSettings).from_statement(select(window))).one_or_none()
+    window = text("SELECT * FROM headquarters_login_settings()")
+    return session.scalars(select(LoginSettings).from_statement(window)).one_or_none()
 
 
 # --- tokens of programs

@@ -19,7 +19,7 @@ from services.identity import domain, queries
 from services.identity.factors import is_on, prove_factor
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
-from services.identity.login_settings import limits_of
+from services.identity.login_settings import limits_by, limits_of
 from services.identity.models import OneTimeCode, Person, Session
 from services.identity.passports import caller_of
 from services.identity.passwords import hash_password, is_outdated, matches
@@ -61,10 +61,8 @@ class Sessions(Service):
             attempt.fail()
             raise
 
-    def prove_besides(
-        self, command: contract.OpenSession, known: "Known", attempt: TryToLogIn, call: Call
-    ) -> str | None:
-        """By what the second factor was proved, where one is asked for. Raises SecondFactorRequired and those of `prove_factor`."""
+    def prove_besides(self, command: contract.OpenSession, known: "Known", attempt: TryToLogIn, call: Call) -> str | None:
+        """By what the second factor was proved, where there is one. Raises SecondFactorRequired and those of `prove_factor`."""
         if not known.has_factor or known.person is None:
             return None
         attempt.stand()
@@ -114,7 +112,7 @@ class Known:
     has_factor: bool
     limits: domain.SessionLimits
     wants_captcha: bool
-    """The person's agency does: who has none is told that his password is wrong, as a stranger must not learn where somebody is."""
+    """The person's agency does. Who has none is told that his password is wrong: a stranger must not learn where somebody is."""
 
 
 def look_up(command: contract.OpenSession, call: Call) -> Known:
@@ -127,7 +125,7 @@ def look_up(command: contract.OpenSession, call: Call) -> Known:
     if found is None:
         return Known(now, None, None, has_factor=False, limits=domain.SessionLimits(), wants_captcha=False)
     person, code, factor, own = found
-    limits = domain.limits_by(headquarters, own)
+    limits = limits_by(headquarters, own)
     return Known(now, person, code, is_on(factor), limits, wants_captcha=bool(own and own.captcha_always))
 
 

@@ -361,6 +361,14 @@ CASES = [
         of="person {rep}",
         by=IN_DIRECTORIES | {"as told"},
     ),
+    case("identity", "DELETE FROM identifier WHERE person_id = '{rep}'", kind="missing", of="person {rep}", by={"names"}),
+    case(
+        "identity",
+        "INSERT INTO identifier (name, person_id) VALUES ('not-his', '{rep}')",
+        kind="wrong",
+        of="person {rep}",
+        by={"names"},
+    ),
     # customers
     case(
         "customers",
