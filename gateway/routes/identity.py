@@ -167,10 +167,10 @@ async def draw_captcha(request: Request, body: CaptchaWish | None = None) -> Cap
     "/sessions",
     status_code=201,
     summary="Log in",
-    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes an account, "
-    "whether or not anybody has it, needs a solved captcha, and so does every log-in while very many come at once, every one "
-    "from an address of which very many failed, and every one where headquarters say so. Each captcha counts for one try. Where "
-    "an agency asks for one, who sends none is told `wrong-credentials`.",
+    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes an "
+    "account, whether or not anybody has it, needs a solved captcha; so does every log-in while very many come at once, every "
+    "one from an address of which very many failed, and every one where headquarters say so. Each captcha counts for one try. "
+    "Where an agency asks for one, who sends none is told `wrong-credentials`.",
     responses=problems(
         *OF_ALL,
         DeadlinePassed,
