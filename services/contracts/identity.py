@@ -109,10 +109,13 @@ class OpenSession(Command):
 
 
 class SessionView(View):
+    """Where a password or a second factor is required, nothing else may be done before."""
+
     id: UUID
     user_id: UUID
     expires_at: datetime
     password_change_required: bool
+    second_factor_required: bool = False
 
 
 class ResolveSession(Query):
@@ -142,9 +145,9 @@ class NewPassword(Command):
 
 
 class ChangePassword(NewPassword):
-    """Ends all other sessions; this one goes on under another token, whose SHA-256 this is."""
+    """Ends all other sessions; this one goes on under another token, whose SHA-256 this is. A gateway of before gives none."""
 
-    token_digest: Digest
+    token_digest: Digest | None = None
 
 
 class ProfileView(View):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.contracts.base import Command, Message, Nothing, Query, View, command, query
+from services.contracts.base import Command, Line, Message, Nothing, Query, View, command, query
 
 # --- sessions
 
@@ -55,13 +55,16 @@ SessionHours = Annotated[int, Field(ge=1, le=72)]
 MaxSessions = Annotated[int, Field(ge=1, le=100)]
 PasswordDays = Annotated[int, Field(ge=30, le=730)]
 
+FactorRoles = Annotated[tuple[Line, ...], Field(max_length=50)]
+
 
 class LoginSettings(Message):
     """Headquarters' count for all; an agency's for its people besides, and of the two the stricter one. null: nothing is said.
 
     `captcha_always`: no log-in without a solved captcha. `idle_minutes`: a session that has not been used for so long is over.
     `session_hours`: and so is one that was opened so long ago. `max_sessions`: of one person at a time; one more ends the oldest.
-    `password_days`: a password that is older must be replaced at the next log-in.
+    `password_days`: a password that is older must be replaced at the next log-in. `factor_roles`: who has one of these roles may
+    do nothing before he has enrolled a second factor.
     """
 
     captcha_always: bool = False
@@ -69,6 +72,7 @@ class LoginSettings(Message):
     session_hours: SessionHours | None = None
     max_sessions: MaxSessions | None = None
     password_days: PasswordDays | None = None
+    factor_roles: FactorRoles = ()
 
 
 class LoginSettingsChange(LoginSettings, Command):
@@ -91,6 +95,7 @@ class EffectiveSettings(View):
     session_hours: int
     max_sessions: int
     password_days: int | None
+    factor_roles: list[str]
 
 
 class LoginSettingsView(View):

@@ -230,6 +230,9 @@ RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_ad
 HOLDERS: frozenset[str] = frozenset(role for role, grants in ROLES.items() if "customer:claim" in grants)
 """The roles whose people may hold customers."""
 
+BEFORE_SECOND_FACTOR: Grants = {**BEFORE_OWN_PASSWORD, "factor:manage": Scope.OWN}
+"""All that one may do who needs a second factor and has none."""
+
 NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
     {
         "factor:manage",

@@ -15,7 +15,15 @@ from services.contracts.errors import (
     OwnAccount,
     PasswordRefused,
 )
-from services.contracts.permissions import BEFORE_OWN_PASSWORD, NOT_FOR_TOKENS, Grants, Permission, Scope, union_of
+from services.contracts.permissions import (
+    BEFORE_OWN_PASSWORD,
+    BEFORE_SECOND_FACTOR,
+    NOT_FOR_TOKENS,
+    Grants,
+    Permission,
+    Scope,
+    union_of,
+)
 
 ADMINISTRATOR, MANAGER = "subsystem_admin", "manager"
 
@@ -193,9 +201,16 @@ def has_expired(now: datetime, *, set_at: datetime | None, limits: SessionLimits
     return limits.password_age is not None and set_at is not None and now >= set_at + limits.password_age
 
 
-def grants_of(roles: list[str], *, by_code: bool) -> Grants:
+def lacks_factor(roles: Iterable[str], *, asked_of: Iterable[str], is_on: bool) -> bool:
+    """Whether somebody with these roles must enrol a second factor before anything else."""
+    return not is_on and not set(roles).isdisjoint(asked_of)
+
+
+def grants_of(roles: list[str], *, by_code: bool, lacks_factor: bool = False) -> Grants:
     """What a session's passport carries."""
-    return BEFORE_OWN_PASSWORD if by_code else union_of(roles)
+    if by_code:
+        return BEFORE_OWN_PASSWORD
+    return BEFORE_SECOND_FACTOR if lacks_factor else union_of(roles)
 
 
 def check_token_permissions(chosen: Iterable[Permission], held: Grants) -> None:

@@ -44,7 +44,8 @@ class Settings(Service):
                 work.session.add(kept)
             kept.captcha_always, kept.idle_minutes = command.captcha_always, command.idle_minutes
             kept.session_hours, kept.max_sessions = command.session_hours, command.max_sessions
-            kept.password_days, kept.version = command.password_days, version + 1
+            kept.password_days, kept.factor_roles = command.password_days, sorted(set(command.factor_roles))
+            kept.version = version + 1
             work.session.flush()
             view = settings_view(work.session, agency_id, kept)
             work.audit(agency_id, agency_id=agency_id, old=old, new=view)
@@ -64,12 +65,17 @@ def settings_view(session: DatabaseSession, agency_id: UUID, own: LoginSettings 
             session_hours=int(limits.absolute.total_seconds()) // 3600,
             max_sessions=limits.most,
             password_days=limits.password_age.days if limits.password_age else None,
+            factor_roles=factor_roles_by(headquarters, own),
         ),
     )
 
 
 def limits_by(headquarters: LoginSettings | None, own: LoginSettings | None) -> domain.SessionLimits:
     return domain.limits_by(said_by(headquarters), said_by(own))
+
+
+def factor_roles_by(*settings: LoginSettings | None) -> list[str]:
+    return sorted({role for each in settings if each for role in each.factor_roles})
 
 
 def said_by(kept: LoginSettings | None) -> domain.SaidSettings:

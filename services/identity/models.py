@@ -158,6 +158,7 @@ class LoginSettings(Base):
     session_hours: Mapped[int | None]
     max_sessions: Mapped[int | None]
     password_days: Mapped[int | None]
+    factor_roles: Mapped[list[str]]
     version: Mapped[int]
 
 

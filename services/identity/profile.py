@@ -110,7 +110,7 @@ def change(command: contract.ChangePassword, call: Call, person: Person, attempt
         if own.ended_at or own.by_code != call.caller.password_change_required:
             raise NotAuthenticated()  # the passport is older than what has happened to its session
         locked.password_hash, locked.password_set_at = password_hash, work.now
-        own.by_code, own.token_digest = False, command.token_digest
+        own.by_code, own.token_digest = False, command.token_digest or own.token_digest
         queries.end_sessions(work.session, work.now, Session.person_id == locked.id, Session.id != own.id)
         queries.drop_code(work.session, locked.id)
         work.audit(locked.id, new={"password": "changed"})

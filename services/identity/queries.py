@@ -169,13 +169,15 @@ FIND_SESSION: Select[Any] = (
         *(
             settings.c[name].label(f"{settings.name}_{name}")
             for settings in (of_all, own)
-            for name in ("idle_minutes", "session_hours")
+            for name in ("idle_minutes", "session_hours", "factor_roles")
         ),
+        SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
     .join_from(Session.__table__, Person.__table__)
     .outerjoin(of_all, of_all.c.is_headquarters)
     .outerjoin(own, own.c.agency_id == Person.__table__.c.agency_id)
+    .outerjoin(SecondFactor.__table__, SecondFactor.__table__.c.person_id == Person.__table__.c.id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )
 

@@ -19,7 +19,7 @@ from services.identity import domain, queries
 from services.identity.factors import is_on, prove_factor
 from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import is_overdue
-from services.identity.login_settings import limits_by, limits_of
+from services.identity.login_settings import factor_roles_by, limits_by, limits_of
 from services.identity.models import OneTimeCode, Person, Session
 from services.identity.passports import caller_of
 from services.identity.passwords import hash_password, is_outdated, matches
@@ -56,7 +56,8 @@ class Sessions(Service):
                 ended = queries.end_oldest(work.session, work.now, locked.id, known.limits)
                 new = {"session_id": str(view.id), "by_code": by_code, "second_factor": proof, "ended_sessions": ended}
                 work.audit(person.id, agency_id=person.agency_id, new=new)
-                return work.answer(view)
+                lacks = domain.lacks_factor(locked.roles, asked_of=known.factor_roles, is_on=known.has_factor)
+                return work.answer(view.model_copy(update={"second_factor_required": lacks}))
         except WrongCredentials:
             attempt.fail()
             raise
@@ -90,7 +91,10 @@ class Sessions(Service):
         if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
                 queries.touch_session(session, opened.id, opened.now)
-        caller = caller_of(opened, domain.grants_of(opened.roles, by_code=opened.by_code), must_choose=opened.by_code)
+        asked_of = [*(opened.of_all_factor_roles or ()), *(opened.own_factor_roles or ())]
+        lacks = domain.lacks_factor(opened.roles, asked_of=asked_of, is_on=opened.factor_on_at is not None)
+        grants = domain.grants_of(opened.roles, by_code=opened.by_code, lacks_factor=lacks)
+        caller = caller_of(opened, grants, must_choose=opened.by_code)
         return contract.Passport(token=self.plumbing.signer.sign(caller))
 
     @serves(contract.END_SESSION)
@@ -110,6 +114,7 @@ class Known:
     person: Person | None
     code: OneTimeCode | None
     has_factor: bool
+    factor_roles: list[str]
     limits: domain.SessionLimits
     wants_captcha: bool
     """The person's agency does. Who has none is told that his password is wrong: a stranger must not learn where somebody is."""
@@ -123,10 +128,18 @@ def look_up(command: contract.OpenSession, call: Call) -> Known:
     if headquarters and headquarters.captcha_always and not command.captcha_id:
         raise CaptchaRequired(reason="every log-in takes one")
     if found is None:
-        return Known(now, None, None, has_factor=False, limits=domain.SessionLimits(), wants_captcha=False)
+        return Known(now, None, None, has_factor=False, factor_roles=[], limits=domain.SessionLimits(), wants_captcha=False)
     person, code, factor, own = found
     limits = limits_by(headquarters, own)
-    return Known(now, person, code, is_on(factor), limits, wants_captcha=bool(own and own.captcha_always))
+    return Known(
+        now,
+        person,
+        code,
+        is_on(factor),
+        factor_roles_by(headquarters, own),
+        limits,
+        wants_captcha=bool(own and own.captcha_always),
+    )
 
 
 def verify(command: contract.OpenSession, known: Known) -> tuple[Person, bool]:

@@ -346,7 +346,14 @@ HOLDINGS = "rules: holdings as in customers"
 IN_DIRECTORIES = {f"{service}: directory as in identity" for service in ("customers", "activities", "rules")}
 CASES = [
     # identity
-    case("identity", "UPDATE person SET login = 'other' WHERE id = '{rep}'", kind="wrong", of="person {rep}", by={"as told"}),
+    case(
+        "identity",
+        "UPDATE person SET login = 'other' WHERE id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by={"as told", "names"},
+        times=3,
+    ),
     case(
         "identity",
         "UPDATE department SET parent_id = '{other_department}' WHERE id = '{department}'",

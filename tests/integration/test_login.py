@@ -181,9 +181,7 @@ def test_guesses_by_any_of_somebodys_names_count_for_him(headquarters: Headquart
     assert [kind(log_in(person, typed)) for typed in names[:3]] == ["captcha-required"] * 3
 
 
-def test_of_many_guesses_a_hundred_are_evaluated_and_the_owner_still_gets_in(
-    stack: Stack, headquarters: Headquarters
-) -> None:
+def test_of_many_guesses_a_hundred_are_evaluated_and_the_owner_still_gets_in(stack: Stack, headquarters: Headquarters) -> None:
     """From one address, then from many, then slowly: five in each quarter of an hour until there are a hundred."""
     person = headquarters.person()
     login, here = person.user["login"], somewhere()
@@ -394,6 +392,7 @@ def test_an_agency_can_be_stricter_than_headquarters_and_not_wider(headquarters:
             "session_hours": None,
             "max_sessions": None,
             "password_days": None,
+            "factor_roles": [],
         },
         "effective": {
             "captcha_always": False,
@@ -401,6 +400,7 @@ def test_an_agency_can_be_stricter_than_headquarters_and_not_wider(headquarters:
             "session_hours": 12,
             "max_sessions": 20,
             "password_days": None,
+            "factor_roles": [],
         },
     }
     wide = expect(200, settle(team.admin, idle_minutes=480, session_hours=72, max_sessions=100, password_days=365))
@@ -420,6 +420,7 @@ def test_an_agency_can_be_stricter_than_headquarters_and_not_wider(headquarters:
             "session_hours": 12,
             "max_sessions": 50,
             "password_days": 90,
+            "factor_roles": [],
         }
     finally:
         expect(200, settle(headquarters.admin))
@@ -760,6 +761,22 @@ def test_an_administrator_resets_a_lost_one_and_never_his_own(stack: Stack, head
     expect(204, team.admin.request("POST", path))
     is_soon_out(team.rep)
     assert opened(team.rep, team.rep.user["login"])
+
+
+def test_who_must_have_one_can_do_nothing_before(stack: Stack, headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    assert team.rep.request("GET", "/v1/customers").status_code == 200
+    assert opened(team.rep, team.rep.user["login"]).user["second_factor_required"] is False
+    expect(200, settle(team.admin, factor_roles=["rep"]))
+    eventually(lambda: team.rep.request("GET", "/v1/customers").status_code, seconds=2, until=lambda status: status == 403)
+    person = opened(team.rep, team.rep.user["login"])
+    assert person.user["second_factor_required"] is True
+    assert set(person.get("/v1/me")["permissions"]) == {"factor:manage", "password:change", "profile:read", "session:end"}
+    secret, _ = enrolled(stack, person)
+    eventually(lambda: person.request("GET", "/v1/customers").status_code, seconds=2, until=lambda status: status == 200)
+    again = opened(person, team.rep.user["login"], code=code_of(secret, now(stack)))
+    assert again.user["second_factor_required"] is False
+    assert team.admin.request("GET", "/v1/users").status_code == 200
 
 
 def test_a_one_time_code_is_no_way_round_it(stack: Stack, headquarters: Headquarters) -> None:

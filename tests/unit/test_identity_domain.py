@@ -20,7 +20,7 @@ from services.contracts.errors import (
     ServiceUnavailable,
 )
 from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
-from services.contracts.permissions import BEFORE_OWN_PASSWORD, NOT_FOR_TOKENS, ROLES, Scope, union_of
+from services.contracts.permissions import BEFORE_OWN_PASSWORD, BEFORE_SECOND_FACTOR, NOT_FOR_TOKENS, ROLES, Scope, union_of
 from services.identity.blocklist import LIST, SIZE, is_common
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
@@ -40,6 +40,7 @@ from services.identity.domain import (
     has_expired,
     inactivity_limit,
     is_live,
+    lacks_factor,
     limits_by,
     prefixed,
     steps_around,
@@ -192,6 +193,14 @@ def test_after_five_wrong_codes_none_is_looked_at_for_a_quarter_of_an_hour() -> 
 def test_before_the_own_password_nothing_else_is_permitted() -> None:
     assert grants_of(["subsystem_admin"], by_code=True) == BEFORE_OWN_PASSWORD
     assert grants_of(["rep"], by_code=False) == ROLES["rep"]
+
+
+def test_before_a_second_factor_that_is_asked_for_one_may_enrol_it() -> None:
+    assert lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=False)
+    assert not lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=True)
+    assert not lacks_factor(["rep"], asked_of=["manager"], is_on=False)
+    assert grants_of(["subsystem_admin"], by_code=False, lacks_factor=True) == BEFORE_SECOND_FACTOR
+    assert grants_of(["subsystem_admin"], by_code=True, lacks_factor=True) == BEFORE_OWN_PASSWORD
 
 
 def test_of_several_roles_the_widest_scope_counts() -> None:

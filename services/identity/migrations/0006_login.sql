@@ -55,9 +55,11 @@ CREATE TABLE login_settings (
     session_hours   integer CHECK (session_hours BETWEEN 1 AND 72),
     max_sessions    integer CHECK (max_sessions BETWEEN 1 AND 100),
     password_days   integer CHECK (password_days BETWEEN 30 AND 730),
+    factor_roles    text[] NOT NULL,
     version         integer NOT NULL CHECK (version > 0)
 );
 CREATE UNIQUE INDEX login_settings_headquarters ON login_settings (is_headquarters) WHERE is_headquarters;
+COMMENT ON COLUMN login_settings.factor_roles IS 'Who has one of them may do nothing before he has a second factor.';
 COMMENT ON TABLE login_settings IS 'Of headquarters for all, of an agency for its own people besides: the stricter one counts.';
 CALL wall_off('login_settings');
 REVOKE DELETE ON login_settings FROM :app;
