@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, path, people, rights, scale, search
+from bench import backlog, collision, log_ins, path, people, rights, scale, search
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -18,6 +18,7 @@ RUNS: dict[type, Callable[[Any], None]] = {
     backlog.Wish: backlog.run,
     collision.Wish: collision.run,
     rights.Wish: rights.run,
+    log_ins.Wish: log_ins.run,
     scale.Wish: scale.run,
     search.Wish: search.run,
     people.Wish: people.run,
@@ -53,6 +54,10 @@ def parse(words: list[str]) -> Any:
     behind.add_argument("--way", choices=backlog.WAYS, help="this one alone")
     behind.add_argument("--json-only", action="store_true", help="print the last line alone")
     benches.add_parser("rights", help=rights.__doc__).add_argument("--people", type=events, default=50_000, help="on file")
+    floods = benches.add_parser("log-ins", help=log_ins.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    floods.add_argument("--seconds", type=positive, default=20.0, help="of each measure beside the flood")
+    floods.add_argument("--refusals", type=int, choices=range(4, 1001), metavar="4..1000", default=200, help="of each kind")
+    floods.add_argument("--json-only", action="store_true", help="print the last line alone")
     judged = benches.add_parser("collision", help=collision.__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for file in ("corpus", "queries", "out"):
         judged.add_argument(f"--{file}", type=Path, required=True)
@@ -78,6 +83,8 @@ def parse(words: list[str]) -> Any:
         return collision.Wish(given.corpus, given.queries, given.out)
     if given.bench == "rights":
         return rights.Wish(given.people)
+    if given.bench == "log-ins":
+        return log_ins.Wish(given.seconds, given.refusals, given.json_only)
     if given.bench == "backlog":
         consumers = (given.consumer,) if given.consumer else backlog.CONSUMERS
         ways = (given.way,) if given.way else backlog.WAYS

@@ -4,9 +4,10 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from embedded.ports import free_port
@@ -97,7 +98,7 @@ def enter(rep: Client) -> str:
 
 
 @contextlib.contextmanager
-def standing(broker: str) -> Iterator[Stand]:
+def standing(broker: str, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Stand]:
     """Everything on free ports of the loopback and in a directory of its own, ended and removed at the end."""
     with tempfile.TemporaryDirectory(prefix="qudao-bench-") as folder, contextlib.ExitStack() as started:
         uri = None
@@ -106,7 +107,7 @@ def standing(broker: str) -> Iterator[Stand]:
             started.callback(node.stop)
             node.start()
             uri = node.uri
-        stack = Stack(Path(folder) / "home", amqp_uri=uri, env=UNSHED)  # not `fast`: a commit has to reach the disk
+        stack = Stack(Path(folder) / "home", amqp_uri=uri, env={**UNSHED, **env})  # not `fast`: a commit has to reach the disk
         started.callback(stack.stop)
         stand = Stand(stack)
         stand.start()

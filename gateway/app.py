@@ -13,26 +13,32 @@ from gateway.admission import Gates
 from gateway.bodies import Bodies
 from gateway.caller import Backend
 from gateway.captchas import Captchas
+from gateway.clients import Clients
 from gateway.edge import Edge
+from gateway.limits import RateLimit
 from gateway.openapi import describe
 from gateway.problems import handle_errors
 from gateway.routes import (
     access,
     activities,
+    api_tokens,
     audit,
     catalogue,
     collision_rules,
     contacts,
     customers,
     disputes,
+    factors,
     fields,
     grants,
     groups,
     identity,
     inactivity,
     leaving,
+    login,
     members,
     pools,
+    profile,
     reviews,
     roles,
     rules,
@@ -43,7 +49,7 @@ from gateway.routes import (
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.settings import GatewaySettings
-from gateway.tokens import OneTimeCodes, SourceSecrets
+from gateway.tokens import Derived, OneTimeCodes, SourceSecrets
 from gateway.typists import Typing
 from gateway.webhooks import Webhooks
 from services.plumbing import failpoints
@@ -66,7 +72,13 @@ def make_backend(settings: GatewaySettings) -> Backend:
     # one that is stuck leaves room for the others
     gates = Gates(settings.answer_target, settings.max_pending_calls // 4)
     sessions = Sessions(rpc, gates, signer, Verifier(settings.trusted_keys_dir), settings.passport_cache)
-    return Backend(rpc, gates, signer, sessions, OneTimeCodes(signer.key), Captchas(signer.key))
+    clients = Clients(
+        settings.trusted_proxies,
+        RateLimit(settings.failed_log_ins_per_second, settings.failed_log_ins_burst),
+        RateLimit(settings.captchas_per_second, settings.captchas_burst),
+    )
+    codes, derived = OneTimeCodes(signer.key), Derived(signer.key)
+    return Backend(rpc, gates, signer, sessions, codes, Captchas(signer.key), derived, clients)
 
 
 def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
@@ -108,6 +120,10 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         identity,
         audit,
         leaving,
+        login,
+        api_tokens,
+        factors,
+        profile,
     ):
         _add(app, part.router)
     if settings.docs:

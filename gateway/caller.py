@@ -2,6 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -12,9 +14,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from gateway.admission import Gates
 from gateway.bodies import refuse_surplus
 from gateway.captchas import Captchas
+from gateway.clients import Clients
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
-from gateway.tokens import OneTimeCodes
+from gateway.tokens import Derived, OneTimeCodes
 from services.contracts.base import Message, Operation
 from services.contracts.errors import NotAuthenticated
 from services.plumbing import failpoints
@@ -34,6 +37,8 @@ class Backend:
     sessions: Sessions
     codes: OneTimeCodes
     captchas: Captchas
+    derived: Derived
+    clients: Clients
 
     @staticmethod
     def of(request: Request) -> "Backend":
@@ -80,8 +85,18 @@ class Caller:
         if self.token:
             self.backend.sessions.forget(self.token)
 
+    @contextmanager
+    def forgetting_session(self) -> Iterator[None]:
+        """Around what takes the password: too many wrong ones end the session, and this gateway feels it at once."""
+        try:
+            yield
+        finally:
+            self.forget_session()
 
-bearer = HTTPBearer(auto_error=False, scheme_name="session", description="The token that `POST /v1/sessions` gave.")
+
+bearer = HTTPBearer(
+    auto_error=False, scheme_name="session", description="The token that `POST /v1/sessions` gave, or a program's."
+)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 IdempotencyKey = Annotated[
     str | None,

@@ -47,6 +47,11 @@ class RateLimit:
             raise TooManyRequests(retry_after=(1 - bucket.tokens) / self._per_second)
         bucket.tokens -= 1
 
+    def give_back(self, who: Hashable) -> None:
+        """What was taken and not needed."""
+        if bucket := self._buckets.get(who):
+            bucket.tokens = min(self._burst, bucket.tokens + 1)
+
     def _forget(self, now: float) -> None:
         full_again = now - self._burst / self._per_second
         while self._buckets:

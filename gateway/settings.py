@@ -1,8 +1,14 @@
 """The gateway's settings, with the listener that outsiders must not reach."""
 
-from pydantic import Field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from services.plumbing.settings import GatewaySettings as SharedSettings
+from services.plumbing.settings import from_json
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(from_json)]
 
 
 class GatewaySettings(SharedSettings):
@@ -19,4 +25,13 @@ class GatewaySettings(SharedSettings):
         default=20, gt=0, description="web-registered members of one source, in the long run; then 429"
     )
     webhooks_burst: int = Field(default=100, ge=1, description="web-registered members of one source, at once")
+    trusted_proxies: Networks = Field(
+        default=(), description='networks whose X-Forwarded-For is believed; a list in JSON: ["10.0.0.0/8"]'
+    )
+    failed_log_ins_per_second: float = Field(
+        default=0.5, gt=0, description="wrong passwords of one address in the long run; then its log-ins take a captcha"
+    )
+    failed_log_ins_burst: int = Field(default=200, ge=1, description="wrong passwords of one address, at once")
+    captchas_per_second: float = Field(default=2, gt=0, description="captchas of one address in the long run; then 429")
+    captchas_burst: int = Field(default=60, ge=1, description="captchas of one address, at once")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")

@@ -8,7 +8,9 @@ from fastapi import Path, Query, Request, Response
 from pydantic import StringConstraints
 
 from gateway.caller import Backend, Reader, Stranger, Writer, WritingStranger
-from gateway.captchas import Captcha
+from gateway.captchas import Captcha, Kind
+from gateway.clients import kind_of, shown_address
+from gateway.limits import TooManyRequests
 from gateway.openapi import OF_ALL, OF_WRITES, Responses, problems, reading, writing
 from gateway.paging import LINK, Pages
 from gateway.problems import MalformedPrecondition, PreconditionRequired
@@ -32,12 +34,16 @@ from services.contracts.errors import (
     LeavingUnderWay,
     LoginTaken,
     ManagedDepartmentsMissing,
+    NoSecondFactor,
     NotFound,
     OwnAccount,
     PasswordRefused,
+    SecondFactorRequired,
+    SecondFactorWrong,
     SessionForfeited,
     SetupClosed,
     SetupSecretWrong,
+    TooManyCodes,
     UserNotActive,
     VersionConflict,
     WrongCredentials,
@@ -54,7 +60,6 @@ from services.contracts.identity import (
     RESET_PASSWORD,
     SET_UP,
     SETUP_STATE,
-    SHOW_PROFILE,
     SHOW_USER,
     UPDATE_USER,
     AddUser,
@@ -66,14 +71,15 @@ from services.contracts.identity import (
     ListUsers,
     Login,
     LoginAvailability,
+    NewPassword,
     OpenSession,
-    ProfileView,
     ResetPassword,
     RestoreUser,
     SessionView,
     SetUp,
     SetupState,
     ShowPerson,
+    TypedCode,
     UpdateUser,
     UserChanges,
     UserView,
@@ -94,11 +100,21 @@ class SolvedCaptcha(Command):
 
 
 class LogIn(Command):
-    """A login with its password, or with a one-time code before there is one, typed as it was given."""
+    """A login, staff number or e-mail address with its password, or with a one-time code before there is one, typed as given.
+
+    `code`: of the second factor, or a recovery code.
+    """
 
     login: Login
     password: Password
     captcha: SolvedCaptcha | None = None
+    code: TypedCode | None = None
+
+
+class CaptchaWish(Command):
+    """`audio` for whoever cannot see the image: seven figures spoken in English."""
+
+    kind: Kind = "image"
 
 
 class OpenedSession(View):
@@ -130,25 +146,52 @@ async def set_up(body: SetUp, caller: WritingStranger) -> UserView:
     return await caller.ask(SET_UP, body)
 
 
-@router.post("/captchas", status_code=201, summary="Draw a captcha, good for 5 minutes", responses=problems(*OF_ALL))
-async def draw_captcha(request: Request) -> Captcha:
-    return await Backend.of(request).captchas.draw()
+@router.post(
+    "/captchas",
+    status_code=201,
+    summary="Draw or speak a captcha, good for 5 minutes",
+    responses=problems(*OF_ALL, TooManyRequests),
+)
+async def draw_captcha(request: Request, body: CaptchaWish | None = None) -> Captcha:
+    backend = Backend.of(request)
+    backend.clients.take_captcha(request)
+    return await backend.captchas.draw(body.kind if body else "image")
 
 
 @router.post(
     "/sessions",
     status_code=201,
     summary="Log in",
-    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes a login, "
-    "whether or not anybody has it, needs a solved captcha, and so does every log-in while very many come at once. Each captcha "
-    "counts for one try.",
-    responses=problems(*OF_ALL, DeadlinePassed, WrongCredentials, CaptchaRequired, AccountLocked, AgencyFrozen),
+    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes an "
+    "account, whether or not anybody has it, needs a solved captcha; so does every log-in while very many come at once, every "
+    "one from an address of which very many failed, and every one where headquarters say so. Each captcha counts for one try. "
+    "Where an agency asks for one, who sends none is told `wrong-credentials`.",
+    responses=problems(
+        *OF_ALL,
+        DeadlinePassed,
+        WrongCredentials,
+        CaptchaRequired,
+        AccountLocked,
+        AgencyFrozen,
+        SecondFactorRequired,
+        SecondFactorWrong,
+        NoSecondFactor,
+        TooManyCodes,
+    ),
 )
-async def open_session(body: LogIn, caller: Stranger) -> OpenedSession:
-    captcha_id = caller.backend.captchas.check(body.captcha.id, body.captcha.answer) if body.captcha else None
-    token = new_session_token()
-    message = OpenSession(login=body.login, password=body.password, token_digest=digest_of(token), captcha_id=captcha_id)
-    return OpenedSession(token=token, session=await caller.ask(OPEN_SESSION, message))
+async def open_session(body: LogIn, request: Request, caller: Stranger) -> OpenedSession:
+    backend, token = caller.backend, new_session_token()
+    with backend.clients.trying(request, has_captcha=body.captcha is not None):
+        message = OpenSession(
+            login=body.login,
+            password=body.password,
+            token_digest=digest_of(token),
+            captcha_id=backend.captchas.check(body.captcha.id, body.captcha.answer) if body.captcha else None,
+            code=body.code,
+            client=kind_of(request.headers.get("user-agent", "")),
+            address=shown_address(backend.clients.address_of(request)),
+        )
+        return OpenedSession(token=token, session=await caller.ask(OPEN_SESSION, message))
 
 
 @router.delete("/sessions/current", status_code=204, summary="Log out", response_class=Response, responses=writing())
@@ -159,21 +202,14 @@ async def end_session(caller: Writer) -> None:
 
 @router.put(
     "/me/password",
-    status_code=204,
-    response_class=Response,
-    summary="Choose a password; ends all other sessions",
+    summary="Choose a password; ends all other sessions, and this one goes on under another token",
     responses=writing(CurrentPasswordWrong, SessionForfeited, PasswordRefused),
 )
-async def change_password(body: ChangePassword, caller: Writer) -> None:
-    try:
-        await caller.ask(CHANGE_PASSWORD, body)
-    finally:
-        caller.forget_session()  # too many wrong ones end it
-
-
-@router.get("/me", summary="Who I am and what I may do", responses=reading())
-async def show_profile(caller: Reader) -> ProfileView:
-    return await caller.ask(SHOW_PROFILE, Nothing())
+async def change_password(body: NewPassword, caller: Writer) -> OpenedSession:
+    token = caller.backend.derived.session_token(caller.user_id, caller.command_id)
+    message = ChangePassword(token_digest=digest_of(token), **body.model_dump(exclude_unset=True))
+    with caller.forgetting_session():
+        return OpenedSession(token=token, session=await caller.ask(CHANGE_PASSWORD, message))
 
 
 @router.get("/logins/{login}", summary="Whether a login is still free", responses=reading(NotFound))

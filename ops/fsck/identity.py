@@ -55,6 +55,18 @@ def abilities(look: Look) -> Iterator[Difference]:
             yield Difference(person_id, "wrong", f"person {person_id}", f"his abilities are {kept}, should be {right}")
 
 
+IDENTIFIERS = """
+    WITH given AS (
+        SELECT DISTINCT name, id AS person_id FROM person, unnest(ARRAY[login, staff_no, email]) AS name WHERE name IS NOT NULL
+    )
+    SELECT coalesce(given.person_id, kept.person_id),
+           CASE WHEN given.name IS NULL THEN 'wrong' ELSE 'missing' END,
+           CASE WHEN given.name IS NULL THEN 'logs in by a name that is not his' ELSE 'cannot log in by a name of his' END
+    FROM given FULL JOIN identifier AS kept ON kept.name = given.name AND kept.person_id = given.person_id
+    WHERE given.name IS NULL OR kept.name IS NULL
+"""
+
+
 def invariants() -> Iterator[Invariant]:
     people = told("person", UserAdded, UserChanged)
     rights = (told("role", RoleChanged), told("row_grant", GrantChanged))
@@ -66,5 +78,6 @@ def invariants() -> Iterator[Invariant]:
     yield Invariant("identity", "leavings as told", told("leaving", LeavingChanged))
     yield Invariant("identity", "abilities", abilities)
     yield Invariant("identity", "supervisors", by_sql("identity", "person", "person", CIRCLES))
+    yield Invariant("identity", "names", by_sql("identity", "person", "person", IDENTIFIERS))
     yield Invariant("identity", "tree", by_sql("identity", "department", "department", TREE))
     yield Invariant("identity", "departments of people", by_sql("identity", "person", "person", MEMBERS))

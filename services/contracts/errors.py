@@ -140,7 +140,7 @@ class ExportTooLarge(QudaoError):
 
 
 class WrongCredentials(QudaoError):
-    """Login or password is wrong."""
+    """Login or password is wrong, or the agency asks for a captcha at every log-in and there is none."""
 
     status = 401
     is_denial = True
@@ -173,7 +173,7 @@ class SetupSecretWrong(QudaoError):
 
 
 class LoginTaken(QudaoError):
-    """This login belongs to somebody else."""
+    """This login, staff number or e-mail address belongs to somebody else."""
 
     status = 409
 
@@ -348,7 +348,7 @@ class ManagedDepartmentsMissing(QudaoError):
 
 
 class CurrentPasswordWrong(QudaoError):
-    """A new password takes the current one, and this is not it."""
+    """This takes the current password, and this is not it."""
 
     status = 403
     is_denial = True
@@ -359,6 +359,57 @@ class SessionForfeited(QudaoError):
 
     status = 401
     is_denial = True
+
+
+class SecondFactorRequired(QudaoError):
+    """The password is right; send the code of your second factor, or a recovery code, with it."""
+
+    status = 403
+
+
+class SecondFactorWrong(QudaoError):
+    """This code is wrong, or has counted before: wait for the next one."""
+
+    status = 403
+    is_denial = True
+
+
+class TooManyCodes(QudaoError):
+    """Too many wrong codes were given: wait a quarter of an hour, or have an administrator reset the second factor."""
+
+    status = 429
+    is_denial = True
+
+
+class SecondFactorUsed(QudaoError):
+    """There is a second factor already: disable it first."""
+
+    status = 409
+
+
+class NoSecondFactor(QudaoError):
+    """There is no second factor to do this with: enrol one first."""
+
+    status = 409
+
+
+class NotForTokens(QudaoError):
+    """A token can be given neither what its maker does not hold, nor what takes a person."""
+
+    status = 422
+    is_denial = True
+
+
+class TokenNameTaken(QudaoError):
+    """You have a token of this name already."""
+
+    status = 409
+
+
+class TooManyTokens(QudaoError):
+    """You have as many tokens as anybody may: revoke one first."""
+
+    status = 409
 
 
 # --- of customers

@@ -19,6 +19,7 @@ from services.contracts.base import (
     Password,
     Personal,
     Query,
+    Sensitive,
     View,
     command,
     query,
@@ -49,6 +50,25 @@ Login = Annotated[
 ]
 
 
+def refuse_an_address(typed: str) -> str:
+    """So that a staff number can never be the e-mail address of somebody else."""
+    if "@" in typed:
+        raise ValueError("must not contain @")
+    return typed
+
+
+def refuse_no_address(typed: str) -> str:
+    if not re.fullmatch(r"[^@]+@[^@.]+(\.[^@.]+)+", typed):
+        raise ValueError("must be an address such as name@example.com, of letters, digits and . @ + _ -")
+    return typed
+
+
+StaffNo = Annotated[Login, AfterValidator(refuse_an_address)]
+"""员工号."""
+LoginEmail = Annotated[Login, AfterValidator(refuse_no_address), Personal()]
+"""Spelt as a login is, as one can log in by it."""
+
+
 # --- set-up and sessions
 
 
@@ -66,25 +86,36 @@ class SetUp(Command):
     password: Password
 
 
+TypedCode = Annotated[str, StringConstraints(strip_whitespace=True, min_length=6, max_length=40), Sensitive()]
+"""Six figures, or a recovery code as it was given."""
+
+
 class OpenSession(Command):
     """Logs in with a password, or with a one-time code before there is one, typed as it was given.
 
-    The token is made by the gateway and known to it alone; identity sees and keeps its SHA-256, in hex. `captcha_id` names a
-    captcha that the gateway has found to be solved; each counts for one try. The login is masked in the audit: people type
-    passwords there.
+    `login` is a login, a staff number or an e-mail address. The token is made by the gateway and known to it alone; identity sees
+    and keeps its SHA-256, in hex. `captcha_id` names a captcha that the gateway has found to be solved; each counts for one try.
+    `code` is of the second factor, or a recovery code. `client` and `address` are what the session's owner recognises it by. The
+    login is masked in the audit: people type passwords there.
     """
 
     login: Annotated[Login, Personal()]
     password: Password
     token_digest: Digest
     captcha_id: UUID | None = None
+    code: TypedCode | None = None
+    client: Line | None = None
+    address: Line | None = None
 
 
 class SessionView(View):
+    """Where a password or a second factor is required, nothing else may be done before."""
+
     id: UUID
     user_id: UUID
     expires_at: datetime
     password_change_required: bool
+    second_factor_required: bool = False
 
 
 class ResolveSession(Query):
@@ -103,8 +134,8 @@ class EndSession(Command):
     session_id: UUID | None = None
 
 
-class ChangePassword(Command):
-    """Ends all other sessions. `current` is not asked of a session that was opened with a one-time code.
+class NewPassword(Command):
+    """`current` is not asked of a session that was opened with a one-time code or an expired password.
 
     A wrong `current` counts as a failed log-in does; after 5 within 15 minutes it ends this session instead of being looked at.
     """
@@ -113,10 +144,23 @@ class ChangePassword(Command):
     new: Password
 
 
+class ChangePassword(NewPassword):
+    """Ends all other sessions; this one goes on under another token, whose SHA-256 this is. A gateway of before gives none."""
+
+    token_digest: Digest | None = None
+
+
 class ProfileView(View):
+    """`version` is the user's, as administrators see it."""
+
     id: UUID
+    version: int = 1
     login: str
+    staff_no: str | None = None
+    email: Annotated[str | None, Personal()] = None
     display_name: str
+    title: str | None = None
+    phone: Annotated[str | None, Personal()] = None
     agency_id: UUID
     agency_name: str
     department_id: UUID
@@ -156,12 +200,15 @@ class LoginAvailability(View):
 class AddUser(Command):
     """The display name agrees with the login unless it is given. The user has no password until he chooses one.
 
+    By `staff_no` and `email` he may log in as well; no two people share any of the three, whichever it is.
     `department_id` is the home department; he counts as a member of the `other_department_ids` too.
     `managed_department_ids` (管辖部门) are required for who has a role that counts on them, as managers have, and for nobody
     else; all are of the user's agency. So is the supervisor.
     """
 
     login: Login
+    staff_no: StaffNo | None = None
+    email: LoginEmail | None = None
     display_name: Line | None = None
     department_id: UUID
     other_department_ids: OtherDepartments = ()
@@ -176,7 +223,10 @@ class UserView(View):
     id: UUID
     version: int
     login: str
+    staff_no: str | None = None
+    email: Annotated[str | None, Personal()] = None
     display_name: str
+    title: str | None = None
     agency_id: UUID
     department_id: UUID
     other_department_ids: list[UUID]
@@ -210,8 +260,11 @@ class UserChanges(Command):
 
     Who loses the last role that counts on managed departments oversees none any more; who gets one needs
     `managed_department_ids`.
+    null takes `staff_no` or `email` away.
     """
 
+    staff_no: StaffNo | None = None
+    email: LoginEmail | None = None
     display_name: Line | None = None
     department_id: UUID | None = None
     other_department_ids: OtherDepartments | None = None
@@ -302,7 +355,7 @@ SET_UP = command("identity.set_up", SetUp, UserView, "setup:perform")
 OPEN_SESSION = command("identity.open_session", OpenSession, SessionView, "session:open")
 RESOLVE_SESSION = query("identity.resolve_session", ResolveSession, Passport, "session:resolve")
 END_SESSION = command("identity.end_session", EndSession, Nothing, "session:end")
-CHANGE_PASSWORD = command("identity.change_password", ChangePassword, Nothing, "password:change")
+CHANGE_PASSWORD = command("identity.change_password", ChangePassword, SessionView, "password:change")
 SHOW_PROFILE = query("identity.show_profile", Nothing, ProfileView, "profile:read")
 ADD_USER = command("identity.add_user", AddUser, UserView, "user:create")
 ASK_LOGIN = query("identity.ask_login", AskLogin, LoginAvailability, "user:create")
@@ -341,4 +394,4 @@ class UserAdded(Event, source="identity"):
 class UserChanged(UserAdded, source="identity"):
     """Full state after the change; `change` says which it was."""
 
-    change: Literal["updated", "locked", "disabled", "restored", "password_reset"]
+    change: Literal["updated", "locked", "disabled", "restored", "password_reset", "profile"]

@@ -43,6 +43,8 @@ Permission = Literal[
     "dispute:decide",
     "dispute:open",
     "dispute:read",
+    "factor:manage",
+    "factor:reset",
     "field:configure",
     "field:reveal",
     "grant:give",
@@ -55,6 +57,7 @@ Permission = Literal[
     "handoff:read",
     "leaving:read",
     "log:read",
+    "login:configure",
     "member:configure",
     "member:create",
     "member:read",
@@ -67,14 +70,19 @@ Permission = Literal[
     "pool:manage",
     "pool:read",
     "profile:read",
+    "profile:update",
     "reveal:read",
     "review:decide",
     "review:read",
     "role:manage",
     "role:read",
     "session:end",
+    "session:read",
     "territory:read",
     "territory:set",
+    "token:create",
+    "token:read",
+    "token:revoke",
     "user:create",
     "user:disable",
     "user:invite",
@@ -125,7 +133,17 @@ class Scope(StrEnum):
 
 RoleGrants = dict[Permission, Scope]
 
-OF_EVERYBODY: RoleGrants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+BEFORE_OWN_PASSWORD: RoleGrants = {"password:change": Scope.OWN, "profile:read": Scope.OWN, "session:end": Scope.OWN}
+"""All that a session opened with a one-time code or an expired password may do."""
+
+OF_EVERYBODY: RoleGrants = {
+    **BEFORE_OWN_PASSWORD,
+    "factor:manage": Scope.OWN,
+    "profile:update": Scope.OWN,
+    "session:read": Scope.OWN,
+    "token:read": Scope.OWN,
+    "token:revoke": Scope.OWN,
+}
 OF_READERS: RoleGrants = {
     **OF_EVERYBODY,
     "access:explain": Scope.OWN,
@@ -203,18 +221,25 @@ def administering(scope: Scope) -> RoleGrants:
         "department:merge": scope,
         "department:move": scope,
         "department:update": scope,
+        "factor:reset": scope,
         "group:create": scope,
         "group:manage": scope,
         "leaving:read": scope,
         "log:read": scope,
+        "login:configure": scope,
         "member:configure": scope,
         "member:create": scope,
         "policy:set": scope,
         "pool:administer": scope,
         "pool:manage": scope,
         "role:manage": scope,
+        "session:end": scope,
+        "session:read": scope,
         "territory:read": scope,
         "territory:set": scope,
+        "token:create": Scope.OWN,
+        "token:read": scope,
+        "token:revoke": scope,
         "user:create": scope,
         "user:disable": scope,
         "user:invite": scope,
@@ -296,8 +321,26 @@ def abilities_of_built_in(roles: Iterable[str]) -> list[Ability]:
     return abilities_of(ROLES[role] for role in roles if role in ROLES)
 
 
-BEFORE_OWN_PASSWORD: RoleGrants = dict(OF_EVERYBODY)
-"""All that a session opened with a one-time code may do."""
+BEFORE_SECOND_FACTOR: RoleGrants = {**BEFORE_OWN_PASSWORD, "factor:manage": Scope.OWN}
+"""All that one may do who needs a second factor and has none."""
+
+NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
+    {
+        "factor:manage",
+        "factor:reset",
+        "login:configure",
+        "password:change",
+        "profile:update",
+        "session:end",
+        "session:read",
+        "token:create",
+        "token:read",
+        "token:revoke",
+        "user:invite",
+        "user:reset",
+    }
+)
+"""What takes a person: who finds a program's token must neither get into an account by it nor outlive it."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),

@@ -44,7 +44,7 @@ class Accounts(AsksWhoIsAway):
             self.check_active(work, person)
             # An administrator without a password is none until he has used his code.
             check_administrator_remains(work, person, self.inactive_days)
-            person.password_hash = None
+            person.password_hash = person.password_set_at = None
             end_all_sessions(work, person)
             expires_at = give_code(work, person, command.code_digest)
             tell_change(work, person, "password_reset")
@@ -137,4 +137,6 @@ def leaving_of(work: Work, person: Person) -> UUID | None:
 
 
 def end_all_sessions(work: Work, person: Person) -> None:
+    """And the tokens of his programs, which come back with nobody."""
     queries.end_sessions(work.session, work.now, Session.person_id == person.id)
+    queries.revoke_tokens(work.session, work.now, person.id)

@@ -47,6 +47,8 @@ def add(work: Work, call: Call, department: Department, command: contract.AddUse
         department,
         login=command.login,
         display_name=command.display_name or command.login,
+        staff_no=command.staff_no,
+        email=command.email,
         roles=keys,
         abilities=abilities,
         other_department_ids=others,

@@ -1,6 +1,9 @@
 """Decisions of identity: values in, decision out."""
 
-from collections.abc import Collection, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +17,7 @@ from services.contracts.errors import (
     GroupDissolved,
     LastAdministrator,
     ManagedDepartmentsMissing,
+    NotForTokens,
     OwnAccount,
     PasswordRefused,
     RightMissing,
@@ -21,6 +25,8 @@ from services.contracts.errors import (
     TreeTooDeep,
 )
 from services.contracts.leaving import HandoverState, LeavingStatus
+from services.contracts.permissions import NOT_FOR_TOKENS, Permission
+from services.contracts.reach import Grants
 from services.contracts.tree import MOST_LEVELS
 
 ADMINISTRATOR = "subsystem_admin"
@@ -29,7 +35,7 @@ ADMINISTRATOR = "subsystem_admin"
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
 
 # OWASP session management: 15 to 30 minutes idle; NIST AAL2: 12 hours in all.
-IDLE_LIMIT, SESSION_LIMIT = timedelta(minutes=30), timedelta(hours=12)
+IDLE_MINUTES, SESSION_HOURS, MAX_SESSIONS = 30, 12, 20
 CODE_LIMIT = timedelta(hours=72)
 USED_RESOLUTION = timedelta(minutes=1)
 
@@ -40,15 +46,57 @@ FREE_FAILURES, FAILURES_WINDOW, FAILURES_IN_A_ROW = 5, timedelta(minutes=15), 10
 FAILURES_KEPT = CAPTCHAS_KEPT = timedelta(days=1)
 
 
-def check_password(password: str, *, login: str, display_name: str) -> None:
-    """Raises PasswordRefused with the reason; counts code points, asks for no kinds of characters."""
+OF_THE_PRODUCT = ("qudao", "渠道", "password")
+SHORTEST_WORD = {True: 4, False: 2}
+"""Letters of a word that a password may not contain, of ASCII and of other scripts: a Chinese name has two."""
+
+
+def check_password(password: str, *, words: Iterable[str | None], is_common: Callable[[str], bool]) -> None:
+    """Raises PasswordRefused with the reason; counts code points, asks for no kinds of characters.
+
+    `words` are what is known of the person: names, numbers, addresses. `is_common` says whether many have a (folded) password.
+    """
     if len(password) < MIN_PASSWORD_LENGTH:
         raise PasswordRefused(reason=f"it has fewer than {MIN_PASSWORD_LENGTH} characters")
-    if len(set(password)) < 5:
+    folded = folded_password(password)
+    if len(set(folded)) < 5:
         raise PasswordRefused(reason="it repeats the same few characters")
-    for word in (login, display_name, "qudao", "password"):
-        if len(word) >= 4 and word.casefold() in password.casefold():
+    for word in (*OF_THE_PRODUCT, *(part for known in words if known for part in parts_of(known))):
+        if len(word) >= SHORTEST_WORD[word.isascii()] and folded_password(word) in folded:
             raise PasswordRefused(reason=f"it contains {word!r}")
+    if any(is_common(variant) for variant in variants_of(folded)) or is_made_of_two(folded, is_common):
+        raise PasswordRefused(reason="it is among those that are tried first: many people use it, or parts of it")
+
+
+def folded_password(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def parts_of(word: str) -> list[str]:
+    """A word as it is, its parts between marks, and a telephone number without any."""
+    return [word, *re.split(r"[\W_]+", word), re.sub(r"\D", "", word)]
+
+
+LOOK_ALIKE = str.maketrans("013457@$!", "oieastasi")
+
+
+def variants_of(folded: str) -> set[str]:
+    """What is left of a password when one takes away what people add so that it is long enough or not in the list."""
+    bare = re.sub(r"^[\d\W_]+|[\d\W_]+$", "", folded)
+    found = {folded, bare, bare.translate(LOOK_ALIKE), re.sub(r"[\W_]", "", folded)}
+    return {period_of(each) for each in found} | found
+
+
+def period_of(text: str) -> str:
+    """`abcabcabc` is `abc` again and again."""
+    length = (text + text).find(text, 1)
+    return text[:length] if text else text
+
+
+def is_made_of_two(folded: str, is_common: Callable[[str], bool]) -> bool:
+    """Two that are common, one behind the other, are no third one."""
+    bare = re.sub(r"[\W_]", "", folded)
+    return any(is_common(bare[:middle]) and is_common(bare[middle:]) for middle in range(3, len(bare) - 2))
 
 
 def prefixed(agency_name: str, department_name: str) -> str:
@@ -216,9 +264,14 @@ def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
     return is_quick or in_a_row >= FAILURES_IN_A_ROW
 
 
-def is_live(now: datetime, *, used_at: datetime, expires_at: datetime, ended_at: datetime | None) -> bool:
-    """Whether a session still counts."""
-    return ended_at is None and now < expires_at and now < used_at + IDLE_LIMIT
+@dataclass(frozen=True)
+class SessionLimits:
+    """What counts for the sessions and passwords of somebody."""
+
+    idle: timedelta = timedelta(minutes=IDLE_MINUTES)
+    absolute: timedelta = timedelta(hours=SESSION_HOURS)
+    most: int = MAX_SESSIONS
+    password_age: timedelta | None = None
 
 
 def status_of_leaving(states: Collection[HandoverState | None]) -> LeavingStatus:
@@ -231,3 +284,88 @@ def status_of_leaving(states: Collection[HandoverState | None]) -> LeavingStatus
 def is_back(*, ordered_at: datetime, restored_at: datetime | None) -> bool:
     """Whether somebody was restored after he had left: what he has since then is not that leaving's."""
     return restored_at is not None and restored_at > ordered_at
+
+
+def stricter(headquarters: int | None, agency: int | None, default: int) -> int:
+    """An agency can be stricter than headquarters, whatever it says; headquarters need not be stricter than the default."""
+    basis = headquarters or default
+    return min(basis, agency) if agency else basis
+
+
+@dataclass(frozen=True)
+class SaidSettings:
+    """Of headquarters or an agency, as far as they say something."""
+
+    idle_minutes: int | None = None
+    session_hours: int | None = None
+    max_sessions: int | None = None
+    password_days: int | None = None
+
+
+def limits_by(basis: SaidSettings, own: SaidSettings) -> SessionLimits:
+    """By what headquarters and the agency say."""
+    days = min((given for given in (basis.password_days, own.password_days) if given), default=None)
+    return SessionLimits(
+        idle=timedelta(minutes=stricter(basis.idle_minutes, own.idle_minutes, IDLE_MINUTES)),
+        absolute=timedelta(hours=stricter(basis.session_hours, own.session_hours, SESSION_HOURS)),
+        most=stricter(basis.max_sessions, own.max_sessions, MAX_SESSIONS),
+        password_age=timedelta(days=days) if days else None,
+    )
+
+
+def is_live(
+    now: datetime,
+    *,
+    opened_at: datetime,
+    used_at: datetime,
+    expires_at: datetime,
+    ended_at: datetime | None,
+    limits: SessionLimits,
+) -> bool:
+    """Whether a session still counts. Stricter limits count at once, wider ones for sessions that are opened then."""
+    return ended_at is None and now < min(expires_at, opened_at + limits.absolute) and now < used_at + limits.idle
+
+
+def has_expired(now: datetime, *, set_at: datetime | None, limits: SessionLimits) -> bool:
+    """Whether a password must be replaced."""
+    return limits.password_age is not None and set_at is not None and now >= set_at + limits.password_age
+
+
+def lacks_factor(roles: Iterable[str], *, asked_of: Iterable[str], is_on: bool) -> bool:
+    """Whether somebody with these roles must enrol a second factor before anything else."""
+    return not is_on and not set(roles).isdisjoint(asked_of)
+
+
+def check_token_permissions(chosen: Iterable[Permission], held: Grants) -> None:
+    """Raises NotForTokens with the permissions that the maker does not hold, or that no token may have."""
+    for_people = sorted(set(chosen) & NOT_FOR_TOKENS)
+    if for_people:
+        raise NotForTokens(reason=f"these take a person: {', '.join(for_people)}", permissions=for_people)
+    missing = sorted(set(chosen) - held.keys())
+    if missing:
+        raise NotForTokens(reason=f"you do not hold these yourself: {', '.join(missing)}", permissions=missing)
+
+
+def grants_of_token(chosen: Iterable[str], held: Grants) -> Grants:
+    """Never more than its maker has now, as far as it reaches for him."""
+    wanted = set(chosen) - NOT_FOR_TOKENS
+    return {permission: scope for permission, scope in held.items() if permission in wanted}
+
+
+# RFC 6238: steps of 30 seconds; one before and one after for clocks that differ and people who type.
+STEP, SKEW, CODE_FAILURES = 30, 1, 5
+
+
+def steps_around(now: datetime) -> range:
+    """The time steps whose codes are taken, the oldest first."""
+    step = int(now.timestamp()) // STEP
+    return range(step - SKEW, step + SKEW + 1)
+
+
+def are_many_codes(now: datetime, failures: list[datetime]) -> bool:
+    """Whether no further code is looked at. He who gives them knows the password, so that this shuts out nobody else."""
+    return len(failures) >= CODE_FAILURES and now - min(failures) < FAILURES_WINDOW
+
+
+def with_failure(now: datetime, failures: list[datetime]) -> list[datetime]:
+    return [*failures, now][-CODE_FAILURES:]

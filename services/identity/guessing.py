@@ -1,30 +1,36 @@
-"""Against guessing: wrong passwords are counted for every login alike, wherever they are given, and several of them have a price.
+"""Against guessing: wrong passwords are counted for all accounts alike, wherever they are given, and several have a price.
 
-A login is never locked by failures, so that a stranger cannot lock somebody out: a solved captcha is always enough to try.
+An account is never locked by failures, so that a stranger cannot lock somebody out: a solved captcha is always enough to try.
+Whichever of his names somebody's password is guessed with, it counts for him; names that nobody has count each for itself.
 """
 
 import hashlib
 import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
 
 from sqlalchemy.orm import Session as DatabaseSession
 
-from services.contracts.errors import CaptchaRequired, SessionForfeited
+from services.contracts.errors import CaptchaRequired, CurrentPasswordWrong, SessionForfeited
 from services.contracts.identity import OpenSession
 from services.identity import domain, queries
-from services.identity.models import LoginFailures
+from services.identity.models import LoginFailures, Person, Session
+from services.identity.passwords import matches
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
+from services.plumbing.offload import offload
 from services.plumbing.work import Work
 
 REASON = "too many failures"  # as many of a login that nobody has
 
 
 class Try:
-    """One try to give the password of a login. `refuse` raises what it takes after too many failures."""
+    """One try to give the password of an account. `refuse` raises what it takes after too many failures."""
 
-    def __init__(self, login: str, call: Call) -> None:
+    def __init__(self, account: UUID | str, call: Call) -> None:
         self.call = call
-        self.login_digest = hmac.digest(call.runtime.hash_key, f"login {login}".encode(), hashlib.sha256).hex()
+        self.login_digest = hmac.digest(call.runtime.hash_key, f"login {account}".encode(), hashlib.sha256).hex()
 
     def begin(self) -> None:
         """Before the password is looked at."""
@@ -53,6 +59,11 @@ class Try:
         if known:
             work.session.delete(known)
 
+    def stand(self) -> None:
+        """As `succeed` for a password that is right and does not suffice: nothing is forgotten."""
+        with self.call.noting() as session:
+            self.refuse_after_many(session, queries.lock_failures(session, self.login_digest))
+
     def refuse_after_many(self, session: DatabaseSession, known: LoginFailures | None) -> None:
         if known and domain.are_many(business_time(session), recent=known.recent, in_a_row=known.in_a_row):
             self.refuse()
@@ -62,8 +73,8 @@ class Try:
 
 
 class TryToLogIn(Try):
-    def __init__(self, command: OpenSession, call: Call) -> None:
-        super().__init__(command.login, call)
+    def __init__(self, command: OpenSession, account: UUID | str, call: Call) -> None:
+        super().__init__(account, call)
         self.token_digest, self.captcha_id = command.token_digest, command.captcha_id
 
     def begin(self) -> None:
@@ -91,3 +102,36 @@ class TryToBeOneself(Try):
 
     def refuse(self) -> None:
         raise SessionForfeited()
+
+
+@contextmanager
+def as_oneself(current: str | None, person: Person, call: Call) -> Iterator[TryToBeOneself]:
+    """Inside it the caller has given his current password; the transaction there looks again by `lock_proven`.
+
+    Raises CurrentPasswordWrong or SessionForfeited.
+    """
+    if not current:
+        raise CurrentPasswordWrong(detail="Give the current password as `current`.")
+    attempt = TryToBeOneself(person.id, call)
+    try:
+        attempt.begin()
+        try:
+            if not offload(matches, current, person.password_hash):
+                raise CurrentPasswordWrong()
+            yield attempt
+        except CurrentPasswordWrong:
+            attempt.fail()
+            raise
+    except SessionForfeited:
+        with call.noting() as session:
+            queries.end_sessions(session, business_time(session), Session.id == call.caller.session_id)
+        raise
+
+
+def lock_proven(work: Work, attempt: TryToBeOneself, person: Person) -> Person:
+    """The caller's row, locked. Raises CurrentPasswordWrong when the password was replaced meanwhile: hashing takes its time."""
+    locked = queries.lock_person(work.session, person.id)
+    if locked is None or locked.password_set_at != person.password_set_at or locked.password_hash is None:
+        raise CurrentPasswordWrong()
+    attempt.succeed(work)
+    return locked

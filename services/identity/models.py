@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -94,6 +95,8 @@ class Person(Base):
         CheckConstraint("supervisor_id <> id", name="person_supervisor_check"),
         UniqueConstraint("id", "agency_id", name="person_in_agency"),
         ForeignKeyConstraint(["supervisor_id", "agency_id"], ["person.id", "person.agency_id"], name="person_supervisor_fkey"),
+        CheckConstraint("staff_no = lower(staff_no) AND strpos(staff_no, '@') = 0", name="person_staff_no_check"),
+        CheckConstraint("email = lower(email) AND strpos(email, '@') > 1", name="person_email_check"),
         ForeignKeyConstraint(
             ["department_id", "agency_id"], ["department.id", "department.agency_id"], name="person_department_fkey"
         ),
@@ -106,7 +109,11 @@ class Person(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     login: Mapped[str]
+    staff_no: Mapped[str | None]
+    email: Mapped[str | None]
     display_name: Mapped[str]
+    title: Mapped[str | None]
+    phone: Mapped[str | None]
     agency_id: Mapped[UUID]
     department_id: Mapped[UUID]
     other_department_ids: Mapped[list[UUID]]
@@ -116,6 +123,7 @@ class Person(Base):
     abilities: Mapped[list[str]]
     status: Mapped[str]
     password_hash: Mapped[str | None]
+    password_set_at: Mapped[datetime | None]
     last_login_at: Mapped[datetime | None]
     restored_at: Mapped[datetime | None]
     version: Mapped[int]
@@ -215,6 +223,16 @@ class RowGrant(Base):
     version: Mapped[int]
 
 
+class Identifier(Base):
+    """Kept by a trigger on `person`; here to be asked."""
+
+    __tablename__ = "identifier"
+    __table_args__ = (Index("identifier_person", "person_id"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="identifier_person_id_fkey"))
+
+
 class OneTimeCode(Base):
     __tablename__ = "one_time_code"
 
@@ -238,6 +256,84 @@ class Session(Base):
     used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    client: Mapped[str | None]
+    address: Mapped[str | None]
+
+
+class LoginSettings(Base):
+    __tablename__ = "login_settings"
+    __table_args__ = (
+        CheckConstraint("idle_minutes BETWEEN 5 AND 480", name="login_settings_idle_minutes_check"),
+        CheckConstraint("session_hours BETWEEN 1 AND 72", name="login_settings_session_hours_check"),
+        CheckConstraint("max_sessions BETWEEN 1 AND 100", name="login_settings_max_sessions_check"),
+        CheckConstraint("password_days BETWEEN 30 AND 730", name="login_settings_password_days_check"),
+        CheckConstraint("version > 0", name="login_settings_version_check"),
+        Index("login_settings_headquarters", "is_headquarters", unique=True, postgresql_where=text("is_headquarters")),
+    )
+
+    agency_id: Mapped[UUID] = mapped_column(ForeignKey("agency.id", name="login_settings_agency_id_fkey"), primary_key=True)
+    is_headquarters: Mapped[bool]
+    captcha_always: Mapped[bool]
+    idle_minutes: Mapped[int | None]
+    session_hours: Mapped[int | None]
+    max_sessions: Mapped[int | None]
+    password_days: Mapped[int | None]
+    factor_roles: Mapped[list[str]]
+    version: Mapped[int]
+
+
+class ApiToken(Base):
+    __tablename__ = "api_token"
+    __table_args__ = (
+        UniqueConstraint("token_digest", name="api_token_key"),
+        CheckConstraint("cardinality(permissions) > 0", name="api_token_permissions_check"),
+        CheckConstraint("expires_at > created_at", name="api_token_check"),
+        Index("api_token_name", "person_id", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+        Index("api_token_person", "person_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="api_token_person_id_fkey"))
+    name: Mapped[str]
+    token_digest: Mapped[str]
+    permissions: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class SecondFactor(Base):
+    __tablename__ = "second_factor"
+    __table_args__ = (CheckConstraint("cardinality(failures) <= 5", name="second_factor_failures_check"),)
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="second_factor_person_id_fkey"), primary_key=True)
+    secret: Mapped[str]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    failures: Mapped[list[datetime]]
+
+
+class RecoveryCode(Base):
+    __tablename__ = "recovery_code"
+
+    person_id: Mapped[UUID] = mapped_column(
+        ForeignKey("second_factor.person_id", name="recovery_code_person_id_fkey", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    used_at: Mapped[datetime | None]
+
+
+class Preferences(Base):
+    __tablename__ = "preferences"
+    __table_args__ = (CheckConstraint("version > 0", name="preferences_version_check"),)
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="preferences_person_id_fkey"), primary_key=True)
+    language: Mapped[str]
+    density: Mapped[str]
+    layout: Mapped[str]
+    modules: Mapped[list[str]]
+    version: Mapped[int]
 
 
 class LoginFailures(Base):

@@ -18,3 +18,8 @@ def matches(password: str, known: str | None) -> bool:
         return HASHER.verify(known or NOBODYS, password) and known is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+def is_outdated(known: str) -> bool:
+    """Whether it was hashed with other parameters than today's."""
+    return HASHER.check_needs_rehash(known)

@@ -19,6 +19,8 @@ def add_person(
     roles: list[str],
     abilities: list[Ability],
     other_department_ids: list[UUID] | None = None,
+    staff_no: str | None = None,
+    email: str | None = None,
     managed_department_ids: list[UUID] | None = None,
     supervisor_id: UUID | None = None,
     password_hash: str | None = None,
@@ -26,6 +28,8 @@ def add_person(
     person = Person(
         id=new_id(),
         login=login,
+        staff_no=staff_no,
+        email=email,
         display_name=display_name,
         agency_id=department.agency_id,
         department_id=department.id,
@@ -36,6 +40,7 @@ def add_person(
         abilities=list(abilities),
         status="active",
         password_hash=password_hash,
+        password_set_at=work.now if password_hash else None,
         version=1,
         created_at=work.now,
     )
@@ -46,7 +51,7 @@ def add_person(
     return person
 
 
-Change = Literal["updated", "locked", "disabled", "restored", "password_reset"]
+Change = Literal["updated", "locked", "disabled", "restored", "password_reset", "profile"]
 
 
 def tell_change(work: Work, person: Person, change: Change) -> None:
@@ -78,7 +83,10 @@ def user_view(person: Person, locked_in_days: int | None = None) -> contract.Use
         id=person.id,
         version=person.version,
         login=person.login,
+        staff_no=person.staff_no,
+        email=person.email,
         display_name=person.display_name,
+        title=person.title,
         agency_id=person.agency_id,
         department_id=person.department_id,
         other_department_ids=person.other_department_ids,

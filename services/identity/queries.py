@@ -29,15 +29,22 @@ from services.contracts.grants import ListGrants
 from services.contracts.identity import ListUsers
 from services.contracts.tree import ListDepartments
 from services.identity import rights
+from services.identity.domain import SessionLimits
 from services.identity.models import (
     Agency,
+    ApiToken,
     Department,
+    Identifier,
     LoginFailures,
+    LoginSettings,
     OneTimeCode,
     Person,
+    Preferences,
+    RecoveryCode,
     Role,
     RowGrant,
     SalesGroup,
+    SecondFactor,
     Session,
     UsedCaptcha,
 )
@@ -175,11 +182,22 @@ def has_department(session: DatabaseSession, department_id: UUID) -> bool:
     return bool(session.scalar(select(func.has_department(department_id))))
 
 
-def find_credentials(session: DatabaseSession, login: str) -> tuple[Person, OneTimeCode | None] | None:
-    """A person and his code, in one question whether or not there is either."""
-    query = select(Person, OneTimeCode).outerjoin(OneTimeCode, OneTimeCode.person_id == Person.id).where(Person.login == login)
+Credentials = tuple[Person, OneTimeCode | None, SecondFactor | None, LoginSettings | None]
+
+
+def find_credentials(session: DatabaseSession, name: str) -> Credentials | None:
+    """Of whom this is the login, the staff number or the e-mail address: the person, his code, his second factor and the settings
+    of his agency, in one question whatever there is."""
+    query = (
+        select(Person, OneTimeCode, SecondFactor, LoginSettings)
+        .join(Identifier, Identifier.person_id == Person.id)
+        .outerjoin(OneTimeCode, OneTimeCode.person_id == Person.id)
+        .outerjoin(SecondFactor, SecondFactor.person_id == Person.id)
+        .outerjoin(LoginSettings, LoginSettings.agency_id == Person.agency_id)
+        .where(Identifier.name == name)
+    )
     row = session.execute(query).one_or_none()
-    return (row[0], row[1]) if row else None
+    return (row[0], row[1], row[2], row[3]) if row else None
 
 
 def find_person(session: DatabaseSession, person_id: UUID) -> Person | None:
@@ -378,16 +396,26 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
 
 
 OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "display_name")
+of_all, own = LoginSettings.__table__.alias("of_all"), LoginSettings.__table__.alias("own")
 FIND_SESSION: Select[Any] = (
     select(
-        *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "used_at", "expires_at", "ended_at")),
+        *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "opened_at", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
         *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
+        *(
+            settings.c[name].label(f"{settings.name}_{name}")
+            for settings in (of_all, own)
+            for name in ("idle_minutes", "session_hours", "factor_roles")
+        ),
+        SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
     .join_from(Session.__table__, Person.__table__, Session.__table__.c.person_id == Person.__table__.c.id)
     .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
+    .outerjoin(of_all, of_all.c.is_headquarters)
+    .outerjoin(own, own.c.agency_id == Person.__table__.c.agency_id)
+    .outerjoin(SecondFactor.__table__, SecondFactor.__table__.c.person_id == Person.__table__.c.id)
     .where(Session.__table__.c.token_digest == bindparam("token_digest"))
 )
 
@@ -403,6 +431,30 @@ def touch_session(session: DatabaseSession, session_id: UUID, now: datetime) -> 
 
 def end_sessions(session: DatabaseSession, now: datetime, *conditions: ColumnElement[bool]) -> None:
     session.execute(update(Session).where(Session.ended_at.is_(None), *conditions).values(ended_at=now))
+
+
+def is_live(now: datetime, limits: SessionLimits) -> tuple[ColumnElement[bool], ...]:
+    """As `domain.is_live` has it."""
+    return (
+        Session.ended_at.is_(None),
+        Session.expires_at > now,
+        Session.opened_at > now - limits.absolute,
+        Session.used_at > now - limits.idle,
+    )
+
+
+def list_live_sessions(session: DatabaseSession, now: datetime, person_id: UUID, limits: SessionLimits) -> list[Session]:
+    """The latest first."""
+    query = select(Session).where(Session.person_id == person_id, *is_live(now, limits))
+    return list(session.scalars(query.order_by(Session.opened_at.desc(), Session.id.desc())))
+
+
+def end_oldest(session: DatabaseSession, now: datetime, person_id: UUID, limits: SessionLimits) -> list[str]:
+    """Ends what is more than a person may have open, whose row is locked; the ids of those."""
+    ended = list_live_sessions(session, now, person_id, limits)[limits.most :]
+    for each in ended:
+        each.ended_at = now
+    return [str(each.id) for each in ended]
 
 
 def lock_session(session: DatabaseSession, session_id: UUID) -> Session | None:
@@ -444,3 +496,99 @@ def prune_failures(session: DatabaseSession, before: datetime) -> None:
 def prune_captchas(session: DatabaseSession, before: datetime) -> None:
     old = select(UsedCaptcha.id).where(UsedCaptcha.used_at < before).limit(PRUNED_AT_ONCE).with_for_update(skip_locked=True)
     session.execute(delete(UsedCaptcha).where(UsedCaptcha.id.in_(old)))
+
+
+# --- settings of log-ins
+
+
+def find_settings(session: DatabaseSession, agency_id: UUID) -> LoginSettings | None:
+    return session.get(LoginSettings, agency_id)
+
+
+def find_headquarters_settings(session: DatabaseSession) -> LoginSettings | None:
+    """They count for everybody, so that they are seen through the wall."""
+    window = text("SELECT * FROM headquarters_login_settings()")
+    return session.scalars(select(LoginSettings).from_statement(window)).one_or_none()
+
+
+# --- tokens of programs
+
+
+def find_token(session: DatabaseSession, token_id: UUID) -> ApiToken | None:
+    return session.get(ApiToken, token_id)
+
+
+def lock_token(session: DatabaseSession, token_id: UUID) -> ApiToken | None:
+    query = select(ApiToken).where(ApiToken.id == token_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
+def list_tokens(session: DatabaseSession, person_id: UUID, after: UUID | None, limit: int) -> list[ApiToken]:
+    query = select(ApiToken).where(ApiToken.person_id == person_id).order_by(ApiToken.id).limit(limit)
+    return list(session.scalars(query.where(ApiToken.id > after) if after else query))
+
+
+def count_live_tokens(session: DatabaseSession, person_id: UUID, now: datetime) -> int:
+    live = (ApiToken.person_id == person_id, ApiToken.revoked_at.is_(None), ApiToken.expires_at > now)
+    return session.scalar(select(func.count()).where(*live)) or 0
+
+
+def revoke_tokens(session: DatabaseSession, now: datetime, person_id: UUID) -> None:
+    live = (ApiToken.person_id == person_id, ApiToken.revoked_at.is_(None))
+    session.execute(update(ApiToken).where(*live).values(revoked_at=now))
+
+
+FIND_TOKEN: Select[Any] = (
+    select(
+        *(ApiToken.__table__.c[name] for name in ("id", "person_id", "permissions", "expires_at", "used_at", "revoked_at")),
+        *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
+        *rights.COLUMNS,
+        Agency.__table__.c.is_frozen,
+        func.clock(type_=DateTime(timezone=True)).label("now"),
+    )
+    .join_from(ApiToken.__table__, Person.__table__, ApiToken.__table__.c.person_id == Person.__table__.c.id)
+    .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
+    .where(ApiToken.__table__.c.token_digest == bindparam("token_digest"))
+)
+
+
+def find_token_by_digest(connection: Connection, token_digest: str) -> Row[Any] | None:
+    return connection.execute(FIND_TOKEN, {"token_digest": token_digest}).one_or_none()
+
+
+def touch_token(session: DatabaseSession, token_id: UUID, now: datetime) -> None:
+    session.execute(update(ApiToken).where(ApiToken.id == token_id).values(used_at=now))
+
+
+# --- the second factor
+
+
+def find_factor(session: DatabaseSession, person_id: UUID) -> SecondFactor | None:
+    return session.get(SecondFactor, person_id)
+
+
+def lock_factor(session: DatabaseSession, person_id: UUID) -> SecondFactor | None:
+    return session.scalars(select(SecondFactor).where(SecondFactor.person_id == person_id).with_for_update()).one_or_none()
+
+
+def drop_factor(session: DatabaseSession, person_id: UUID) -> None:
+    session.execute(delete(SecondFactor).where(SecondFactor.person_id == person_id))
+
+
+def count_recovery_codes(session: DatabaseSession, person_id: UUID) -> int:
+    query = select(func.count()).where(RecoveryCode.person_id == person_id, RecoveryCode.used_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def spend_recovery_code(session: DatabaseSession, person_id: UUID, digest: str, now: datetime) -> bool:
+    """Whether there was one that had not counted yet."""
+    one = (RecoveryCode.person_id == person_id, RecoveryCode.digest == digest, RecoveryCode.used_at.is_(None))
+    spent = update(RecoveryCode).where(*one).values(used_at=now).returning(RecoveryCode.digest)
+    return session.execute(spent).one_or_none() is not None
+
+
+# --- preferences
+
+
+def find_preferences(session: DatabaseSession, person_id: UUID) -> Preferences | None:
+    return session.get(Preferences, person_id)

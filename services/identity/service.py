@@ -4,16 +4,28 @@ import hmac
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import InvalidRequest, LoginTaken, NameTaken, SetupClosed, SetupSecretWrong
+from services.contracts.errors import (
+    InvalidRequest,
+    LoginTaken,
+    NameTaken,
+    SetupClosed,
+    SetupSecretWrong,
+    TokenNameTaken,
+)
 from services.contracts.permissions import abilities_of_built_in
 from services.identity import domain, queries
 from services.identity.accounts import Accounts
 from services.identity.agencies import Agencies
+from services.identity.api_tokens import ApiTokens
+from services.identity.blocklist import is_common
 from services.identity.departments import Departments
 from services.identity.explaining import Explaining
+from services.identity.factors import Factors
 from services.identity.groups import Groups
 from services.identity.inactivity_rules import InactivityRules
 from services.identity.leavings import Leavings
+from services.identity.login_settings import Settings
+from services.identity.open_sessions import OpenSessions
 from services.identity.passwords import hash_password
 from services.identity.people import add_person, user_view
 from services.identity.profile import Profile
@@ -29,6 +41,10 @@ from services.plumbing.rpc import serves
 
 class IdentityService(
     Sessions,
+    OpenSessions,
+    Settings,
+    ApiTokens,
+    Factors,
     Profile,
     Agencies,
     Departments,
@@ -48,6 +64,8 @@ class IdentityService(
         "department_name_key": NameTaken,
         "sales_group_name": NameTaken,
         "person_login_key": LoginTaken,
+        "identifier_pkey": LoginTaken,
+        "api_token_name": TokenNameTaken,
         "person_login_check": InvalidRequest,
         "role_name": NameTaken,
     }
@@ -62,7 +80,8 @@ class IdentityService(
         secret = self.plumbing.settings.setup_secret
         if secret is None or not hmac.compare_digest(secret.get_secret_value().encode(), command.secret.encode()):
             raise SetupSecretWrong()
-        domain.check_password(command.password, login=command.login, display_name=command.display_name)
+        words = (command.login, command.display_name, command.agency_name)
+        domain.check_password(command.password, words=words, is_common=is_common)
         password_hash = offload(hash_password, command.password)
         with call.transaction() as work:
             if queries.has_agencies(work.session):

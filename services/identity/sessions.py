@@ -2,7 +2,11 @@
 
 import hashlib
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import Row
 
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
@@ -11,48 +15,69 @@ from services.contracts.errors import (
     AgencyFrozen,
     CaptchaRequired,
     NotAuthenticated,
+    SecondFactorRequired,
     ServiceUnavailable,
     WrongCredentials,
 )
-from services.contracts.permissions import BEFORE_OWN_PASSWORD
+from services.contracts.permissions import BEFORE_OWN_PASSWORD, BEFORE_SECOND_FACTOR
+from services.contracts.reach import Grants
 from services.identity import domain, queries
+from services.identity.factors import is_on, prove_factor
 from services.identity.guessing import TryToLogIn
-from services.identity.inactivity import is_overdue
-from services.identity.models import Person, Session
-from services.identity.passwords import matches
+from services.identity.inactivity import AsksWhoIsAway, is_overdue
+from services.identity.login_settings import factor_roles_by, limits_by, limits_of
+from services.identity.models import OneTimeCode, Person, Session
+from services.identity.passports import caller_of
+from services.identity.passwords import hash_password, is_outdated, matches
 from services.identity.rights import rights_of
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.ids import new_id
 from services.plumbing.offload import offload
-from services.plumbing.passport import Caller
 from services.plumbing.rpc import serves
-from services.plumbing.service import Service
 from services.plumbing.work import Work
 
 
-class Sessions(Service):
+class Sessions(AsksWhoIsAway):
     @serves(contract.OPEN_SESSION)
     def open_session(self, command: contract.OpenSession, call: Call) -> contract.SessionView:
-        attempt = TryToLogIn(command, call)
+        known = look_up(command, call)
+        attempt = TryToLogIn(command, known.person.id if known.person else command.login, call)
         attempt.begin()
         try:
-            person, by_code = verify(command, call)
+            person, by_code = verify(command, known, call)
+            proof = self.prove_besides(command, known, attempt, call)
+            renewed = renewed_hash(command, person, by_code)
             with call.transaction() as work:
                 locked = lock_verified(work, command, person, by_code)
+                if proof is None and is_on(queries.find_factor(work.session, person.id)):
+                    raise SecondFactorRequired()
                 attempt.succeed(work)
-                if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.plumbing.settings.inactive_days):
+                if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.inactive_days):
                     raise AccountLocked()
                 if queries.hold_agency(work.session, locked.agency_id).is_frozen:
                     raise AgencyFrozen()
                 locked.last_login_at = work.now
-                view = add_session(work, command, locked, by_code)
-                opened = {"session_id": str(view.id), "by_code": by_code}
-                work.audit(person.id, agency_id=person.agency_id, on_behalf_of=person.id, new=opened)
-                return work.answer(view)
+                locked.password_hash = renewed or locked.password_hash
+                is_old = domain.has_expired(work.now, set_at=locked.password_set_at, limits=known.limits)
+                view = add_session(work, command, locked, known.limits, may_only_choose=by_code or is_old)
+                ended = queries.end_oldest(work.session, work.now, locked.id, known.limits)
+                new = {"session_id": str(view.id), "by_code": by_code, "second_factor": proof, "ended_sessions": ended}
+                work.audit(person.id, agency_id=person.agency_id, on_behalf_of=person.id, new=new)
+                lacks = domain.lacks_factor(locked.roles, asked_of=known.factor_roles, is_on=known.has_factor)
+                return work.answer(view.model_copy(update={"second_factor_required": lacks}))
         except WrongCredentials:
             attempt.fail()
             raise
+
+    def prove_besides(self, command: contract.OpenSession, known: "Known", attempt: TryToLogIn, call: Call) -> str | None:
+        """By what the second factor was proved, where there is one. Raises SecondFactorRequired and those of `prove_factor`."""
+        if not known.has_factor or known.person is None:
+            return None
+        attempt.stand()
+        if command.code is None:
+            raise SecondFactorRequired()
+        return prove_factor(call, known.person.id, command.code)
 
     @serves(contract.RESOLVE_SESSION)
     def resolve_session(self, query: contract.ResolveSession, call: Call) -> contract.Passport:
@@ -62,13 +87,22 @@ class Sessions(Service):
             opened is None
             or opened.status != "active"
             or opened.is_frozen
-            or not domain.is_live(opened.now, used_at=opened.used_at, expires_at=opened.expires_at, ended_at=opened.ended_at)
+            or not domain.is_live(
+                opened.now,
+                opened_at=opened.opened_at,
+                used_at=opened.used_at,
+                expires_at=opened.expires_at,
+                ended_at=opened.ended_at,
+                limits=limits_of(opened),
+            )
         ):
             raise NotAuthenticated()
         if opened.now - opened.used_at > domain.USED_RESOLUTION:
             with call.noting() as session:
                 queries.touch_session(session, opened.id, opened.now)
-        return contract.Passport(token=self.plumbing.signer.sign(caller_of(opened)))
+        return contract.Passport(
+            token=self.plumbing.signer.sign(caller_of(opened, grants_of(opened), must_choose=opened.by_code))
+        )
 
     @serves(contract.END_SESSION)
     def end_session(self, command: contract.EndSession, call: Call) -> Nothing:
@@ -79,36 +113,64 @@ class Sessions(Service):
             return work.answer(Nothing())
 
 
-def caller_of(opened: Any) -> Caller:
-    """Whom a session's passport speaks for, and what he may now."""
-    return Caller(
-        subject=str(opened.person_id),
-        agency_id=opened.agency_id,
-        department_id=opened.department_id,
-        managed_department_ids=tuple(opened.managed_department_ids),
-        other_department_ids=tuple(opened.other_department_ids),
-        session_id=opened.id,
-        roles=tuple(opened.roles),
-        grants=BEFORE_OWN_PASSWORD if opened.by_code else rights_of(opened),
-        display_name=opened.display_name,
-        password_change_required=opened.by_code,
+def grants_of(opened: Row[Any]) -> Grants:
+    """What a session's passport carries: little before one has chosen a password, or a second factor where it is asked for."""
+    if opened.by_code:
+        return BEFORE_OWN_PASSWORD
+    asked_of = [*(opened.of_all_factor_roles or ()), *(opened.own_factor_roles or ())]
+    if domain.lacks_factor(opened.roles, asked_of=asked_of, is_on=opened.factor_on_at is not None):
+        return BEFORE_SECOND_FACTOR
+    return rights_of(opened)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is to a name that somebody has typed."""
+
+    now: datetime
+    person: Person | None
+    code: OneTimeCode | None
+    has_factor: bool
+    factor_roles: list[str]
+    limits: domain.SessionLimits
+    wants_captcha: bool
+    """The person's agency does. Who has none is told that his password is wrong: a stranger must not learn where somebody is."""
+
+
+def look_up(command: contract.OpenSession, call: Call) -> Known:
+    """Raises CaptchaRequired where headquarters want one of everybody, whoever it is."""
+    with call.reading() as session:
+        now, headquarters = business_time(session), queries.find_headquarters_settings(session)
+        found = queries.find_credentials(session, command.login)
+    if headquarters and headquarters.captcha_always and not command.captcha_id:
+        raise CaptchaRequired(reason="every log-in takes one")
+    if found is None:
+        return Known(now, None, None, has_factor=False, factor_roles=[], limits=domain.SessionLimits(), wants_captcha=False)
+    person, code, factor, own = found
+    limits = limits_by(headquarters, own)
+    return Known(
+        now,
+        person,
+        code,
+        is_on(factor),
+        factor_roles_by(headquarters, own),
+        limits,
+        wants_captcha=bool(own and own.captcha_always),
     )
 
 
-def verify(command: contract.OpenSession, call: Call) -> tuple[Person, bool]:
+def verify(command: contract.OpenSession, known: Known, call: Call) -> tuple[Person, bool]:
     """Whose login and secret these are, and whether it is a code. Raises WrongCredentials.
 
     It takes as long for a login that nobody has and for a disabled user as for a wrong password.
     """
-    with call.reading() as session:
-        person, code = queries.find_credentials(session, command.login) or (None, None)
-        now = business_time(session)
+    person = known.person
     if person is not None:
         call.concerns(person.id, person.agency_id)
-    if person is None or person.status == "disabled":
+    if person is None or person.status == "disabled" or (known.wants_captcha and not command.captcha_id):
         is_right(command, None)
         raise WrongCredentials()
-    if code and now < code.expires_at and is_code(command.password, code.digest):
+    if known.code and known.now < known.code.expires_at and is_code(command.password, known.code.digest):
         return person, True
     if not is_right(command, person.password_hash):
         raise WrongCredentials()
@@ -123,23 +185,41 @@ def lock_verified(work: Work, command: contract.OpenSession, person: Person, by_
     code = queries.find_code(work.session, person.id)
     if by_code and not (code and is_code(command.password, code.digest)):
         raise WrongCredentials()
-    if not by_code and locked.password_hash != person.password_hash:
+    if not by_code and (locked.password_hash is None or locked.password_set_at != person.password_set_at):
         raise WrongCredentials()
     return locked
 
 
-def add_session(work: Work, command: contract.OpenSession, person: Person, by_code: bool) -> contract.SessionView:
+def renewed_hash(command: contract.OpenSession, person: Person, by_code: bool) -> str | None:
+    """Of a password that was hashed with other parameters than today's."""
+    if by_code or person.password_hash is None or not is_outdated(person.password_hash):
+        return None
+    return offload(hash_password, command.password)
+
+
+def add_session(
+    work: Work, command: contract.OpenSession, person: Person, limits: domain.SessionLimits, *, may_only_choose: bool
+) -> contract.SessionView:
     opened = Session(
         id=new_id(),
         person_id=person.id,
         token_digest=command.token_digest,
-        by_code=by_code,
+        by_code=may_only_choose,
         opened_at=work.now,
         used_at=work.now,
-        expires_at=work.now + domain.SESSION_LIMIT,
+        expires_at=work.now + limits.absolute,
+        client=command.client,
+        address=command.address,
     )
     work.session.add(opened)
-    return contract.SessionView(id=opened.id, user_id=person.id, expires_at=opened.expires_at, password_change_required=by_code)
+    work.session.flush()
+    return session_view(opened)
+
+
+def session_view(opened: Session) -> contract.SessionView:
+    return contract.SessionView(
+        id=opened.id, user_id=opened.person_id, expires_at=opened.expires_at, password_change_required=opened.by_code
+    )
 
 
 def is_right(command: contract.OpenSession, password_hash: str | None) -> bool:

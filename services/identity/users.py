@@ -22,6 +22,9 @@ from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.rpc import serves
 
+REMOVABLE = {"staff_no", "email"}
+"""What a user may be without, besides a supervisor."""
+
 
 class Users(AsksWhoIsAway):
     @serves(contract.ASK_LOGIN)
@@ -67,7 +70,7 @@ class Users(AsksWhoIsAway):
 
     @serves(contract.UPDATE_USER)
     def update_user(self, command: contract.UpdateUser, call: Call) -> contract.UserView:
-        refuse_empty(command, may_be_null=("supervisor_id",))
+        refuse_empty(command, may_be_null=("supervisor_id", *REMOVABLE))
         with call.transaction() as work:
             appointing.hold(work, command)
             person = lock_administered(work, call, command.user_id)
@@ -76,7 +79,9 @@ class Users(AsksWhoIsAway):
             old = user_view(person)
             if command.display_name:
                 person.display_name = command.display_name
-            appointing.change(work, call, person, command, self.plumbing.settings.inactive_days)
+            for name in command.model_fields_set & REMOVABLE:
+                setattr(person, name, getattr(command, name))
+            appointing.change(work, call, person, command, self.inactive_days)
             if user_view(person) != old:
                 tell_change(work, person, "updated")
             work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))

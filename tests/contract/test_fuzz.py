@@ -51,7 +51,16 @@ OPERATIONS = sorted(
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
 )
-LOG_OUT, CHOOSE_PASSWORD = "DELETE /v1/sessions/current", "PUT /v1/me/password"
+LOG_OUT, SETTINGS = "DELETE /v1/sessions/current", "PUT /v1/settings/login"
+OF_ONESELF = {
+    LOG_OUT,
+    "PATCH /v1/me",
+    "POST /v1/me/second-factor",
+    "POST /v1/me/second-factor/disable",
+    "POST /v1/me/tokens",
+    "PUT /v1/me/password",
+}
+"""By which one may lose his session."""
 
 
 @dataclass
@@ -60,6 +69,7 @@ class World:
 
     url: str
     team: Team
+    rivals: Team
     askers: list[Client]
     known: dict[str, list[str]]
     http: requests.Session = field(default_factory=requests.Session)
@@ -69,8 +79,10 @@ class World:
         """Somebody else each time; who is to lose his session has one of his own."""
         if label == LOG_OUT and chance.random() < 0.3:
             return self.team.rep.log_in(self.team.colleague.user["login"], PASSWORD)
-        if label in (LOG_OUT, CHOOSE_PASSWORD):
+        if label in OF_ONESELF:
             return self.team.colleague
+        if label == SETTINGS:  # for an agency whose people log in no more
+            return self.rivals.admin
         return chance.choice(self.askers)
 
     def make_likely(self, case: Any, chance: random.Random) -> None:
@@ -114,6 +126,9 @@ CHOICES = {
     "result",
     "service",
     "format",
+    "language",
+    "density",
+    "layout",
 }
 
 
@@ -125,7 +140,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         team, rivals = headquarters.team(), headquarters.team()
         people = [headquarters.admin, team.rep, team.admin, team.supervisor, rivals.rep]
         stranger = Client(headquarters.admin.http)
-        made = World(stack.url, team, [*people, *people, stranger], known_of(team, rivals))
+        made = World(stack.url, team, rivals, [*people, *people, stranger], known_of(team, rivals))
         request.config.pluginmanager.register(Summary(made))
         yield made
         made.http.close()

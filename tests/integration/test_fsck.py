@@ -398,7 +398,14 @@ HOLDINGS = "rules: holdings as in customers"
 IN_DIRECTORIES = {f"{service}: directory as in identity" for service in ("customers", "activities", "rules")}
 CASES = [
     # identity
-    case("identity", "UPDATE person SET login = 'other' WHERE id = '{rep}'", kind="wrong", of="person {rep}", by={"as told"}),
+    case(
+        "identity",
+        "UPDATE person SET login = 'other' WHERE id = '{rep}'",
+        kind="wrong",
+        of="person {rep}",
+        by={"as told", "names"},
+        times=3,
+    ),
     case(
         "identity",
         "UPDATE department SET parent_id = '{other_department}' WHERE id = '{department}'",
@@ -494,6 +501,14 @@ CASES = [
         kind="wrong",
         of="leaving {leaving}",
         by={"handovers as in customers"},
+    ),
+    case("identity", "DELETE FROM identifier WHERE person_id = '{rep}'", kind="missing", of="person {rep}", by={"names"}),
+    case(
+        "identity",
+        "INSERT INTO identifier (name, person_id) VALUES ('not-his', '{rep}')",
+        kind="wrong",
+        of="person {rep}",
+        by={"names"},
     ),
     # customers
     case(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import time
+import wave
 from io import BytesIO
 
 import pytest
@@ -30,11 +31,31 @@ def draw(from_whom: Captchas) -> tuple[Captcha, str]:
 
 def test_the_image_is_a_picture_and_the_id_does_not_show_the_answer(ours: Captchas) -> None:
     captcha, answer = draw(ours)
+    assert captcha.image
     head, content = captcha.image.split(",")
     assert head == "data:image/png;base64"
     assert Image.open(BytesIO(base64.b64decode(content))).size == (160, 60)
     assert answer.encode() not in base64.urlsafe_b64decode(captcha.id)
     assert not set(answer) & set("0O1I2Z5S8B")
+
+
+def test_who_cannot_see_hears_seven_figures(ours: Captchas) -> None:
+    captcha = asyncio.run(ours.draw("audio"))
+    answer: str = json.loads(ours._seal.decrypt(captcha.id))[1]
+    assert captcha.image is None
+    assert captcha.audio
+    head, content = captcha.audio.split(",")
+    assert head == "data:audio/wav;base64"
+    with wave.open(BytesIO(base64.b64decode(content))) as sound:
+        assert 3 < sound.getnframes() / sound.getframerate() < 12
+    assert len(answer) == 7
+    assert answer.isdigit()
+    assert len("0123456789") ** 7 >= len(captchas.LETTERS) ** captchas.LENGTH
+    assert ours.check(captcha.id, answer)
+
+
+def test_two_that_speak_the_same_figures_differ(ours: Captchas) -> None:
+    assert ours._speak("1234567") != ours._speak("1234567")
 
 
 def test_any_gateway_with_the_same_key_takes_the_answer_in_any_capitals(ours: Captchas) -> None:

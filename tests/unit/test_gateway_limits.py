@@ -34,6 +34,15 @@ def test_whoever_keeps_to_the_rate_is_always_answered(pace: float) -> None:
     assert taken(RateLimit(10, 20), "li", moments) == len(moments)
 
 
+def test_what_is_given_back_was_not_taken() -> None:
+    limit = RateLimit(0.001, 3)
+    for _ in range(20):
+        limit.take("li", 5.0)
+        limit.give_back("li")
+    limit.give_back("somebody else")
+    assert taken(limit, "li", [5.0] * 10) == 3
+
+
 def test_a_flood_is_answered_at_the_rate() -> None:
     assert taken(RateLimit(10, 20), "li", every(0.001, until=60)) == pytest.approx(20 + 10 * 60, abs=1)
 

@@ -16,18 +16,24 @@ from services.contracts.errors import (
     DepartmentMerged,
     LastAdministrator,
     ManagedDepartmentsMissing,
+    NotForTokens,
     OwnAccount,
     PasswordRefused,
     ServiceUnavailable,
     TreeTooDeep,
 )
 from services.contracts.identity import LOGIN_PATTERN, Login, OpenSession
+from services.contracts.permissions import NOT_FOR_TOKENS, ROLES, Scope
+from services.identity.blocklist import LIST, SIZE, is_common
 from services.identity.domain import (
     FAILURES_IN_A_ROW,
     UNSET,
     Inactivity,
+    SaidSettings,
+    SessionLimits,
     active_since,
     are_many,
+    are_many_codes,
     below,
     check_administrator_remains,
     check_managed_departments,
@@ -35,19 +41,28 @@ from services.identity.domain import (
     check_password,
     check_place,
     check_takes,
+    check_token_permissions,
     days_left,
+    grants_of_token,
+    has_expired,
     inactivity_limit,
     is_back,
     is_live,
+    lacks_factor,
+    limits_by,
     locked_on,
     others,
     prefixed,
     renamed,
     replaced,
+    steps_around,
     strictest,
+    with_failure,
 )
 from services.identity.sessions import is_right
 from services.plumbing import offload
+
+KNOWN = ("zhang.san", "张三", None, "san@扬州代理.cn", "+86 138-1234-5678", "扬州代理")
 
 ME, COLLEAGUE = UUID(int=1), UUID(int=2)
 OURS, THEIRS = UUID(int=10), UUID(int=11)
@@ -99,17 +114,64 @@ def test_departments_are_named_once_and_home_not_among_the_others() -> None:
 @pytest.mark.parametrize("password", ["elevenchars", "aaaaaaaaaaaaaaaa", "zhang.san forever", "this is a Password 1"])
 def test_a_weak_password_is_refused_with_the_reason(password: str) -> None:
     with pytest.raises(PasswordRefused) as refused:
-        check_password(password, login="zhang.san", display_name="张三")
+        check_password(password, words=KNOWN, is_common=is_common)
     assert refused.value.details["reason"]
+
+
+COMMON = [
+    "123456789012",
+    "1qaz2wsx3edc",
+    "qwertyuiop123",
+    "P@ssw0rd2026!",
+    "iloveyou1314520",
+    "woaini1314520",
+    "sunshinedragon",
+    "dragon-sunshine",
+    "monkeymonkeymonkey",
+    "111111qwerty",
+    "administrator1",
+    "letmein letmein",
+    "Ｓｕｎｓｈｉｎｅ１２３４５",
+    "123qweasdzxc!!",
+    "superman2026!!",
+    "football12345",
+    "!!!charlie1999",
+    "qazwsxedcrfv",
+    "123321123321",
+    "1q2w3e4r5t6y",
+]
+OWN_WORDS = [
+    "four zhang rivers",
+    "san@扬州代理.cn x",
+    "for 张三 alone here",
+    "13812345678 abcd",
+    "qudao is my tool",
+    "渠道渠道是一个很好的系统呀",
+]
+
+
+@pytest.mark.parametrize("password", [*COMMON, *OWN_WORDS])
+def test_what_is_tried_first_is_refused_in_disguise_as_well(password: str) -> None:
+    with pytest.raises(PasswordRefused):
+        check_password(password, words=KNOWN, is_common=is_common)
+
+
+def test_the_list_is_sorted_and_as_long_as_it_says() -> None:
+    digests = LIST.read_bytes()
+    parts = [digests[start : start + SIZE] for start in range(0, len(digests), SIZE)]
+    assert len(parts) > 50_000
+    assert parts == sorted(set(parts))
 
 
 @pytest.mark.parametrize("password", ["all lower case letters", "七個字不夠但這裡有十二個字", "🐟🐠🐡🦈🐙🦑🦐🦞🦀🐚🐬🐳"])
 def test_a_long_password_needs_no_kinds_of_characters(password: str) -> None:
-    check_password(password, login="zhang.san", display_name="张三")
+    check_password(password, words=KNOWN, is_common=is_common)
 
 
 def live(now: datetime, *, ended: datetime | None = None, used: datetime = NOON) -> bool:
-    return is_live(now, used_at=used, expires_at=NOON + timedelta(hours=12), ended_at=ended)
+    limits = SessionLimits()
+    expires_at = NOON + limits.absolute
+    return is_live(now, opened_at=NOON, used_at=used, expires_at=expires_at, ended_at=ended, limits=limits)
 
 
 def test_a_session_lives_thirty_idle_minutes_and_twelve_hours() -> None:
@@ -119,6 +181,58 @@ def test_a_session_lives_thirty_idle_minutes_and_twelve_hours() -> None:
     assert live(NOON + timedelta(hours=12) - second, used=NOON + timedelta(hours=12) - 2 * second)
     assert not live(NOON + timedelta(hours=12), used=NOON + timedelta(hours=12) - second)
     assert not live(NOON + second, ended=NOON)
+
+
+def test_the_stricter_limit_counts_and_headquarters_alone_may_widen_the_default() -> None:
+    nothing = SaidSettings()
+    assert limits_by(nothing, nothing) == SessionLimits()
+    both = limits_by(SaidSettings(60, 24, 50, 180), SaidSettings(10, 48, 5, 90))
+    assert both == SessionLimits(timedelta(minutes=10), timedelta(hours=24), 5, timedelta(days=90))
+    assert limits_by(nothing, SaidSettings(480, 72, 100)) == SessionLimits()
+    assert limits_by(SaidSettings(480, 72, 100), nothing) == SessionLimits(timedelta(minutes=480), timedelta(hours=72), 100)
+
+
+def test_a_password_expires_on_its_day_where_any_does() -> None:
+    limits, second = SessionLimits(password_age=timedelta(days=90)), timedelta(seconds=1)
+    assert not has_expired(NOON + timedelta(days=90) - second, set_at=NOON, limits=limits)
+    assert has_expired(NOON + timedelta(days=90), set_at=NOON, limits=limits)
+    assert not has_expired(NOON + timedelta(days=9_000), set_at=NOON, limits=SessionLimits())
+    assert not has_expired(NOON, set_at=None, limits=limits)
+
+
+def test_a_token_has_what_was_chosen_as_long_as_its_maker_has_it() -> None:
+    rep, admin = ROLES["rep"], ROLES["agency_admin"]
+    check_token_permissions(["customer:read", "user:create"], admin)
+    for chosen, held in ((["user:create"], rep), (["password:change"], rep), (["token:create"], admin)):
+        with pytest.raises(NotForTokens) as refused:
+            check_token_permissions(chosen, held)  # type: ignore[arg-type]
+        assert refused.value.details["permissions"] == chosen
+    assert grants_of_token(["customer:read", "user:create"], admin) == {
+        "customer:read": Scope.AGENCY,
+        "user:create": Scope.AGENCY,
+    }
+    assert grants_of_token(["customer:read", "user:create"], rep) == {"customer:read": Scope.OWN}
+    assert grants_of_token(NOT_FOR_TOKENS, admin) == {}
+
+
+def test_codes_of_the_step_before_and_after_are_taken() -> None:
+    assert [step * 30 for step in steps_around(datetime.fromtimestamp(95, UTC))] == [60, 90, 120]
+
+
+def test_after_five_wrong_codes_none_is_looked_at_for_a_quarter_of_an_hour() -> None:
+    failures: list[datetime] = []
+    for minute in range(5):
+        assert not are_many_codes(NOON + timedelta(minutes=minute), failures)
+        failures = with_failure(NOON + timedelta(minutes=minute), failures)
+    assert are_many_codes(NOON + timedelta(minutes=14.9), failures)
+    assert not are_many_codes(NOON + timedelta(minutes=15), failures)
+    assert len(with_failure(NOON, failures)) == 5
+
+
+def test_before_a_second_factor_that_is_asked_for_one_may_enrol_it() -> None:
+    assert lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=False)
+    assert not lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=True)
+    assert not lacks_factor(["rep"], asked_of=["manager"], is_on=False)
 
 
 def test_who_has_a_role_that_counts_on_managed_departments_oversees_some_and_nobody_else() -> None:
