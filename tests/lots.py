@@ -37,6 +37,7 @@ LONG: Final = (
     "tests/contract/test_fuzz.py",
     "tests/integration/test_launcher.py",
     "tests/integration/test_people.py",
+    "tests/integration/test_login.py",
     "tests/integration/test_races.py",
     "tests/integration/test_fsck.py",
 )

@@ -365,6 +365,7 @@ class SecondFactorRequired(QudaoError):
     """The password is right; send the code of your second factor, or a recovery code, with it."""
 
     status = 403
+    is_denial = True
 
 
 class SecondFactorWrong(QudaoError):

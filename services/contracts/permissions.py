@@ -237,7 +237,7 @@ def administering(scope: Scope) -> RoleGrants:
         "session:read": scope,
         "territory:read": scope,
         "territory:set": scope,
-        "token:create": Scope.OWN,
+        "token:create": scope,
         "token:read": scope,
         "token:revoke": scope,
         "user:create": scope,

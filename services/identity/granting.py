@@ -23,11 +23,16 @@ def givable(held: Grants) -> Grants:
     return held if appoints is None else union_of([held, dict.fromkeys(OF_SELLERS, appoints)])
 
 
+def is_everybodys(permission: Permission, reach: Reach) -> bool:
+    """Whether everybody has it as far as that: administrators have some of it for others besides."""
+    return OF_EVERYBODY.get(permission) is reach
+
+
 def check_role(giver: Viewer, held: Grants, given: Grants, receiver: Receiver) -> None:
     """Raises AboveYourRights when a role may not be given to this receiver, or taken from him."""
     most = givable(held)
     for permission, reach in given.items():
-        if permission in OF_EVERYBODY:
+        if is_everybodys(permission, reach):
             continue
         if reach is Scope.ALL and not receiver.is_of_headquarters:
             raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
@@ -51,7 +56,7 @@ def check_contents(giver: Viewer, held: Grants, contents: Grants, of: Place, *, 
         if reach is Scope.ALL and not is_common:
             raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
         enough = most.get(permission)
-        if enough is Scope.ALL or permission in OF_EVERYBODY:
+        if enough is Scope.ALL or is_everybodys(permission, reach):
             continue
         if enough is not Scope.AGENCY or is_common or reach is Scope.ALL or of.agency_id != giver.agency_id:
             raise AboveYourRights(reason="you do not hold this yourself as far as that", permission=permission)
@@ -87,7 +92,7 @@ def check_ceilings(given: Grants, ceilings: Iterable[Grants]) -> None:
     """Raises AboveCeiling. Each ceiling is that of the receiver's department, or of one above it: all roles in it together."""
     for ceiling in ceilings:
         for permission, reach in given.items():
-            if permission in OF_EVERYBODY or (permission in ceiling and is_within(reach, ceiling[permission])):
+            if is_everybodys(permission, reach) or (permission in ceiling and is_within(reach, ceiling[permission])):
                 continue
             raise AboveCeiling(permission=permission)
 

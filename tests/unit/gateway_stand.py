@@ -110,7 +110,8 @@ class StandIns:
         """Carries how often sessions were resolved."""
         view = {"id": str(USER), "login": "li", "display_name": str(self.resolved.total()), "roles": ["rep"]}
         unit = {"agency_id": str(USER), "agency_name": "a", "department_id": str(USER), "department_name": "d"}
-        return view | unit | {"managed_department_ids": [], "permissions": {}, "password_change_required": False}
+        departments: dict[str, list[str]] = {"managed_department_ids": [], "other_department_ids": []}
+        return view | unit | departments | {"permissions": {}, "password_change_required": False}
 
     async def add_agency(self, message: dict[str, Any]) -> Any:
         """`revoke DIGEST` revokes a session; `raise NAME` raises; `seen` tells what came last."""
@@ -123,11 +124,14 @@ class StandIns:
                 await asyncio.sleep(float(seconds))
             case ["nonsense"]:
                 return {"not": "an agency"}
-        return {"id": str(USER), "name": json.dumps(self.seen), "is_headquarters": False}
+        return {"id": str(USER), "name": json.dumps(self.seen), "is_headquarters": False, "is_frozen": False, "version": 1}
 
     async def list_agencies(self, message: dict[str, Any]) -> Any:
         start, limit = int(message.get("cursor") or 0), message.get("limit", 50)
-        items = [{"id": str(UUID(int=n)), "name": f"{n}", "is_headquarters": False} for n in range(start, min(start + limit, 5))]
+        items = [
+            {"id": str(UUID(int=n)), "name": f"{n}", "is_headquarters": False, "is_frozen": False, "version": 1}
+            for n in range(start, min(start + limit, 5))
+        ]
         return {"items": items, "next_cursor": str(start + limit) if start + limit < 5 else None}
 
     async def suggest_collisions(self, message: dict[str, Any]) -> Any:

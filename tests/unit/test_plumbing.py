@@ -118,6 +118,8 @@ def test_masking_leaves_out_secrets_and_shortens_numbers() -> None:
     assert masked(OpenSession(login="root", password="p", token_digest="0" * 64)) == {
         "login": "****",
         "captcha_id": None,
+        "client": None,
+        "address": None,
     }
 
 
