@@ -86,8 +86,8 @@ def load(stack: Stack, team: Team, wish: Wish) -> list[Company]:
     admin_url = derive(stack.admin_url, stack.database("customers").name)
     with psycopg.connect(admin_url, autocommit=True) as admin:
         person = (
-            "INSERT INTO person (id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status,"
-            " version)"
+            "INSERT INTO person"
+            " (id, agency_id, department_id, managed_department_ids, display_name, roles, abilities, status, version)"
             " VALUES (%s, %s, %s, '{}', %s, '{rep}', '{holds,sells}', 'active', 1)"
         )
         for number, owner in enumerate(owners[1:]):

@@ -3,6 +3,7 @@
 Decisions alone: values in, decision out. The same as a predicate over rows stands in `services.directory.scopes`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,6 +69,10 @@ def together(*reaches: Reach) -> Reach:
     return Mixed(scopes, departments, people, groups)
 
 
+def scopes_in(reach: Reach) -> frozenset[Scope]:
+    return frozenset({reach}) if isinstance(reach, Scope) else reach.scopes
+
+
 def lasting_longest(listed: Iterable[Listed]) -> frozenset[Listed]:
     """Each once, until the latest of its ends."""
     found: dict[UUID, datetime | None] = {}
@@ -79,11 +84,11 @@ def lasting_longest(listed: Iterable[Listed]) -> frozenset[Listed]:
 
 def union_of(sources: Iterable[Grants]) -> Grants:
     """What several sources of rights give together."""
-    found: dict[Permission, Reach] = {}
+    found: dict[Permission, set[Reach]] = defaultdict(set)
     for grants in sources:
         for permission, reach in grants.items():
-            found[permission] = together(found[permission], reach) if permission in found else reach
-    return found
+            found[permission].add(reach)
+    return {permission: together(*reaches) if len(reaches) > 1 else next(iter(reaches)) for permission, reaches in found.items()}
 
 
 # --- whether a reach is enough

@@ -10,11 +10,11 @@ from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import ROLES, Ability, abilities_of
 from services.contracts.reach import Grants, Place
 from services.identity import domain, granting, queries
-from services.identity.access import check_roles, grants_of_roles, ids_of, put_into
+from services.identity.access import check_roles, grants_of_roles, ids_of, place_of, put_into
 from services.identity.inactivity import check_administrator_remains
 from services.identity.models import Department, Person
 from services.identity.people import add_person
-from services.identity.rights import scopes_of_role
+from services.identity.rights import rights_of, scopes_of_role
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
@@ -41,7 +41,7 @@ def add(work: Work, call: Call, department: Department, command: contract.AddUse
     managed = list(dict.fromkeys(command.managed_department_ids))
     check_managed(session, department.agency_id, abilities, managed)
     if command.supervisor_id:
-        check_supervisor(session, department.agency_id, command.supervisor_id)
+        check_supervisor(session, call, Place(department.agency_id), command.supervisor_id)
     return add_person(
         work,
         department,
@@ -57,7 +57,7 @@ def add(work: Work, call: Call, department: Department, command: contract.AddUse
 
 def change(work: Work, call: Call, person: Person, command: contract.UpdateUser, inactive_days: int) -> None:
     """Raises besides OwnAccount, LastAdministrator; the person is locked, what the command names is held."""
-    before = what_counts(person)
+    before, stood = what_counts(person), place_of(work.session, person)
     home, others = new_departments(work, person, command)
     roles, abilities = person.roles, person.abilities
     if command.roles:
@@ -69,11 +69,13 @@ def change(work: Work, call: Call, person: Person, command: contract.UpdateUser,
         managed = list(dict.fromkeys(command.managed_department_ids))
     check_managed(work.session, person.agency_id, abilities, managed)
     if "supervisor_id" in command.model_fields_set:
-        put_supervisor(work.session, person, command.supervisor_id)
+        put_supervisor(work.session, call, person, command.supervisor_id)
     person.department_id, person.other_department_ids, person.managed_department_ids = home, others, managed
     person.roles, person.abilities = roles, abilities
     if what_counts(person) != before:
         domain.check_not_oneself(call.user_id, person.id)
+        work.session.flush()
+        granting.check_sight(call.caller, call.caller.grants, stood, place_of(work.session, person))
 
 
 def what_counts(person: Person) -> tuple[object, ...]:
@@ -99,20 +101,21 @@ def new_roles(work: Work, call: Call, person: Person, keys: list[str], inactive_
     return keys, list(abilities)
 
 
-def put_supervisor(session: DatabaseSession, person: Person, supervisor_id: UUID | None) -> None:
+def put_supervisor(session: DatabaseSession, call: Call, person: Person, supervisor_id: UUID | None) -> None:
     """Raises SupervisorUnfit; one at a time in an agency, so that no circle comes about."""
     if supervisor_id:
         queries.lock_supervisors(session, person.agency_id)
-        check_supervisor(session, person.agency_id, supervisor_id, person.id)
+        check_supervisor(session, call, Place(person.agency_id, person.id), supervisor_id)
     person.supervisor_id = supervisor_id
 
 
-def check_supervisor(session: DatabaseSession, agency_id: UUID, supervisor_id: UUID, person_id: UUID | None = None) -> None:
-    """Raises SupervisorUnfit. Nobody is above himself; over somebody new there cannot be one who is below him."""
+def check_supervisor(session: DatabaseSession, call: Call, of: Place, supervisor_id: UUID) -> None:
+    """Raises SupervisorUnfit, AboveYourRights. Over somebody new there cannot be one who is below him."""
     supervisor = queries.find_person(session, supervisor_id)
-    is_ours = supervisor is not None and supervisor.agency_id == agency_id
+    is_ours = supervisor is not None and supervisor.agency_id == of.agency_id
     above = {supervisor_id, *queries.supervisors_of(session, supervisor_id)}
-    domain.check_supervisor(of_the_agency=is_ours, is_below=person_id in above)
+    domain.check_supervisor(of_the_agency=is_ours, is_below=of.person_id in above)
+    granting.check_leaders(call.caller, call.caller.grants, map(rights_of, queries.list_facts(session, above)), of)
 
 
 def keys_of(roles: Iterable[contract.RoleKey]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.contracts.errors import AboveCeiling, AboveYourRights
 from services.contracts.permissions import OF_EVERYBODY, OF_SELLERS, Permission, Scope
-from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, union_of
+from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, scopes_in, union_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,24 @@ def check_contents(giver: Viewer, held: Grants, contents: Grants, of: Place, *, 
             continue
         if enough is not Scope.AGENCY or is_common or reach is Scope.ALL or of.agency_id != giver.agency_id:
             raise AboveYourRights(reason="you do not hold this yourself as far as that", permission=permission)
+
+
+def check_sight(giver: Viewer, held: Grants, before: Place, after: Place) -> None:
+    """Raises AboveYourRights when who moves somebody to another department or supervisor would come to reach him thereby."""
+    for permission, reach in held.items():
+        if covers(reach, giver, after, None) and not covers(reach, giver, before, None):
+            raise AboveYourRights(reason="you would come to see him yourself", permission=permission)
+
+
+def check_leaders(giver: Viewer, held: Grants, leaders: Iterable[Grants], of: Place) -> None:
+    """Raises AboveYourRights when those who would come to stand above somebody may thereby what one cannot give."""
+    most = givable(held)
+    for grants in leaders:
+        for permission, reach in grants.items():
+            if Scope.SUBORDINATES in scopes_in(reach) and not (
+                permission in most and may_give(giver, most[permission], Scope.SUBORDINATES, of)
+            ):
+                raise AboveYourRights(reason="the supervisor would have more than you hold", permission=permission)
 
 
 def check_row(giver: Viewer, held: Grants, given: Permission, place: Place, until: datetime | None) -> None:

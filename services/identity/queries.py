@@ -292,9 +292,13 @@ def has_holders(session: DatabaseSession, key: str) -> bool:
 
 def find_facts(session: DatabaseSession, person_id: UUID) -> Row[Any] | None:
     """What a person's rights are made of, and what a passport says of him."""
+    return next(iter(list_facts(session, [person_id])), None)
+
+
+def list_facts(session: DatabaseSession, person_ids: Collection[UUID]) -> Sequence[Row[Any]]:
     columns = (Person.__table__.c[name] for name in (*OF_PASSPORTS, "status"))
-    query: Select[Any] = select(*columns, *rights.COLUMNS).where(Person.id == person_id)
-    return session.execute(query).one_or_none()
+    query: Select[Any] = select(*columns, *rights.COLUMNS).where(Person.id.in_(person_ids))
+    return session.execute(query).all()
 
 
 def roles_that_list(session: DatabaseSession, department_id: UUID) -> Sequence[Role]:

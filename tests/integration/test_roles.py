@@ -308,6 +308,22 @@ def test_a_clerk_appoints_nobody_who_may_more_than_he(headquarters: Headquarters
     assert told(edit(who, who.user["id"], department_id=team.other_department_id)) == (403, "own-account")
 
 
+def test_a_clerk_moves_nobody_into_his_own_sight_or_below_who_may_more(headquarters: Headquarters, team: Team) -> None:
+    of_people = [{"permission": f"user:{action}", "scope": "agency"} for action in ("create", "update")]
+    clerk = made(team.admin, *of_people, reading("department"))
+    leader = made(team.admin, {"permission": "day:read", "scope": "subordinates"})
+    seller = made(team.admin)
+    who = headquarters.person(roles=[clerk["id"]], department_id=team.department_id)
+    lead = headquarters.add_user(roles=[leader["id"]], department_id=team.other_department_id)
+    user = headquarters.add_user(roles=[seller["id"]], department_id=team.other_department_id)
+    into_sight, below = edit(who, user["id"], department_id=team.department_id), edit(who, user["id"], supervisor_id=lead["id"])
+    assert (told(into_sight), into_sight.json()["permission"]) == ((403, "above-your-rights"), "customer:read")
+    assert (told(below), below.json()["permission"]) == ((403, "above-your-rights"), "day:read")
+    expect(200, edit(team.admin, user["id"], supervisor_id=lead["id"]))
+    expect(200, edit(team.admin, user["id"], department_id=team.department_id))
+    expect(200, edit(who, user["id"], department_id=team.other_department_id))
+
+
 def test_nobody_changes_his_own_rights(headquarters: Headquarters, team: Team) -> None:
     admin = headquarters.person("agency_admin", team.department_id)
     for changes in (

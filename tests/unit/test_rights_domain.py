@@ -18,9 +18,11 @@ from services.identity.granting import (
     Receiver,
     check_ceilings,
     check_contents,
+    check_leaders,
     check_role,
     check_row,
     check_row_ceilings,
+    check_sight,
     givable,
 )
 from services.plumbing.claims import read_grants, read_id, write_grants
@@ -207,6 +209,26 @@ def test_nobody_grants_on_records_what_he_does_not_hold_there_for_as_long(
         return
     assert covers(held["customer:read"], giver, place, until)
     assert covers(held["grant:give"], giver, place, until)
+
+
+@given(CALLERS, RIGHTS, st.sampled_from(list(PEOPLE)), st.sampled_from([LEFT, RIGHT, LEAF]))
+def test_nobody_comes_to_reach_somebody_by_moving_him(giver: Caller, held: Grants, person: UUID, to: UUID) -> None:
+    before, after = own(person), Place(agency_of(person), person, PATHS[to])
+    try:
+        check_sight(giver, held, before, after)
+    except AboveYourRights:
+        return
+    for reach in held.values():
+        assert covers(reach, giver, before, None) or not covers(reach, giver, after, None)
+
+
+def test_a_supervisor_is_set_by_who_holds_what_that_gives_him() -> None:
+    leader: Grants = {"customer:read": together(Scope.SUBORDINATES, Scope.DEPARTMENT), "day:read": Scope.OWN}
+    check_leaders(caller(UUID(int=100)), ROLES["agency_admin"], [leader, ROLES["rep"]], own(REP))
+    check_leaders(caller(TEAM_LEAD), {"user:create": Scope.AGENCY}, [ROLES["manager"]], own(REP))
+    for held in ({"user:create": Scope.AGENCY}, {"customer:read": Scope.SUBORDINATES}):
+        with pytest.raises(AboveYourRights):
+            check_leaders(caller(TEAM_LEAD), held, [leader], own(REP))  # type: ignore[arg-type]
 
 
 def test_administrators_appoint_sellers_though_they_do_not_sell() -> None:
