@@ -42,8 +42,8 @@ OF_IDENTITY = (
     """INSERT INTO department (id, agency_id, parent_id, name, path, status, version, created_at)
        SELECT id, '{agency}', parent_id, '{name}' || at, path, 'active', 1, clock() FROM made ORDER BY at""",
     """INSERT INTO person (id, login, display_name, agency_id, department_id, roles, abilities, version, created_at)
-       SELECT gen_random_uuid(), 'bench' || at * {each} + nth, '销售' || at * {each} + nth, '{agency}', id, '{{rep}}',
-              '{abilities}', 1, clock()
+       SELECT gen_random_uuid(), 'bench' || at * {each} + nth, '销售' || at * {each} + nth, '{agency}', id,
+              '{{rep}}', '{abilities}', 1, clock()
        FROM made, generate_series(1, {each}) AS nth""",
 )
 OF_COPIES = (

@@ -72,7 +72,7 @@ async def dissolve_group(group_id: UUID, caller: Writer, tags: Tags) -> contract
 @router.put(
     "/groups/{group_id}/members/{person_id}",
     summary="Add a colleague to a sales group",
-    responses=writing(NotFound, GroupDissolved, GroupIsFull, RightMissing, UserNotActive) | TAGGED,
+    responses=writing(NotFound, AboveYourRights, GroupDissolved, GroupIsFull, RightMissing, UserNotActive) | TAGGED,
 )
 async def add_group_member(group_id: UUID, person_id: UUID, caller: Writer, tags: Tags) -> contract.GroupView:
     message = contract.AddGroupMember(group_id=group_id, person_id=person_id)

@@ -15,6 +15,7 @@ from services.contracts import tree as contract
 from services.contracts.base import Page, PageQuery
 from services.contracts.errors import (
     AboveCeiling,
+    AboveYourRights,
     DepartmentBelowItself,
     DepartmentFrozen,
     DepartmentMerged,
@@ -125,7 +126,10 @@ async def update_department(
 @router.post(
     "/departments/{department_id}/move",
     summary="Put a department below another one, with all that is below it",
-    responses=writing(NotFound, AboveCeiling, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, TreeTooDeep) | TAGGED,
+    responses=writing(
+        NotFound, AboveCeiling, AboveYourRights, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, TreeTooDeep
+    )
+    | TAGGED,
 )
 async def move_department(department_id: UUID, body: contract.NewParent, caller: Writer, tags: Tags) -> contract.DepartmentView:
     message = contract.MoveDepartment(department_id=department_id, parent_id=body.parent_id)
@@ -136,7 +140,14 @@ async def move_department(department_id: UUID, body: contract.NewParent, caller:
     "/departments/{department_id}/merge",
     summary="Give a department's people and all else to another one, for good",
     responses=writing(
-        NotFound, AboveCeiling, DepartmentBelowItself, DepartmentFrozen, DepartmentMerged, MergeTooLarge, TreeTooDeep
+        NotFound,
+        AboveCeiling,
+        AboveYourRights,
+        DepartmentBelowItself,
+        DepartmentFrozen,
+        DepartmentMerged,
+        MergeTooLarge,
+        TreeTooDeep,
     ),
 )
 async def merge_department(department_id: UUID, body: contract.MergeTarget, caller: Writer) -> contract.MergedDepartment:

@@ -5,8 +5,9 @@ from uuid import UUID
 from services.contracts import tree as contract
 from services.contracts.base import Page
 from services.contracts.errors import NotFound, VersionConflict
-from services.identity import domain, queries
-from services.identity.access import check_scope, found, found_department, refuse_empty, within_agency
+from services.contracts.reach import Place
+from services.identity import domain, granting, queries
+from services.identity.access import check_scope, found, found_department, ids_of, refuse_empty, within_agency
 from services.identity.appointing import abilities_in, check_ceilings_of_moved, keys_of
 from services.identity.merging import follow_merger, lock_roles_that_list
 from services.identity.models import Agency, Department
@@ -71,6 +72,7 @@ class Departments(Service):
                 if parent:
                     check_ceilings_of_moved(work.session, department, parent)
                 move(work, department, parent)
+                check_sight(call, old, department.path)
             return answered(work, department, old)
 
     @serves(contract.MERGE_DEPARTMENT)
@@ -82,6 +84,7 @@ class Departments(Service):
             into = new_parent(work, command.into_id, agency.id)
             assert into
             check_ceilings_of_moved(work.session, department, into)
+            check_sight(call, old, into.path)
             merged = merge(work, department, into)
             follow_merger(work, department, into)
             counts = merged.model_dump(include={"people", "departments", "managers"})
@@ -133,6 +136,12 @@ def new_parent(work: Work, department_id: UUID | None, agency_id: UUID) -> Depar
         raise NotFound(reason="the department is of another agency")
     domain.check_takes(status=parent.status, merged_into_id=parent.merged_into_id)
     return parent
+
+
+def check_sight(call: Call, before: contract.DepartmentView, path: str) -> None:
+    """Raises AboveYourRights when who moves a department would come to reach its people thereby."""
+    places = (Place(before.agency_id, None, ids_of(each)) for each in (before.path, path))
+    granting.check_sight(call.caller, call.caller.grants, *places)
 
 
 def answered(work: Work, department: Department, old: contract.DepartmentView) -> contract.DepartmentView:

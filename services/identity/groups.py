@@ -5,6 +5,7 @@ the lock.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,10 @@ from services.contracts import groups as contract
 from services.contracts.base import Page
 from services.contracts.errors import GroupIsFull, NotFound, OutOfScope, UserNotActive, VersionConflict
 from services.contracts.permissions import Scope
-from services.contracts.reach import Place
+from services.contracts.reach import Place, union_of
 from services.identity import domain, granting, queries
 from services.identity import group_queries as rows
-from services.identity.access import check_scope, found, found_person, within_agency
+from services.identity.access import check_scope, found, found_person, place_of, within_agency
 from services.identity.appointing import ceilings_of
 from services.identity.models import GroupAdmin, Person, SalesGroup
 from services.identity.rights import grants_of_group
@@ -89,6 +90,7 @@ class Groups(Service):
             old = group_view(work.session, group)
             if command.person_id not in group.member_ids:
                 person = colleague(work, group, command.person_id)
+                check_sight(work, call, group, person)
                 if len(group.member_ids) == contract.MOST_MEMBERS:
                     raise GroupIsFull(limit=contract.MOST_MEMBERS)
                 group.member_ids = [*group.member_ids, person.id]
@@ -165,6 +167,14 @@ def check_own_rights(work: Work, call: Call, group: SalesGroup, person_id: UUID,
     """Of a group's own admin: he gives and takes what he has himself, and nothing to himself. Raises AboveYourRights."""
     if not is_administrator(call):
         domain.check_group_rights(own=own_rights(work, call, group), is_oneself=person_id == call.user_id, **rights)
+
+
+def check_sight(work: Work, call: Call, group: SalesGroup, person: Person) -> None:
+    """Of a group's own admin: raises AboveYourRights when by his rights in it he would come to see somebody new."""
+    if not is_administrator(call):
+        held = union_of([call.caller.grants, grants_of_group(group.id, own_rights(work, call, group))])
+        before = place_of(work.session, person)
+        granting.check_sight(call.caller, held, before, replace(before, groups=before.groups | {group.id}))
 
 
 def check_given(work: Work, call: Call, group: SalesGroup, person: Person, rights: Iterable[str]) -> None:

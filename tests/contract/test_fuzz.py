@@ -61,6 +61,8 @@ OF_ONESELF = {
     "PUT /v1/me/password",
 }
 """By which one may lose his session."""
+SHUTTING = ("/freeze", "/merge")
+"""What of those who ask nobody would be left by."""
 
 
 @dataclass
@@ -72,6 +74,7 @@ class World:
     rivals: Team
     askers: list[Client]
     known: dict[str, list[str]]
+    victims: dict[str, list[str]]
     http: requests.Session = field(default_factory=requests.Session)
     answers: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -87,13 +90,14 @@ class World:
 
     def make_likely(self, case: Any, chance: random.Random) -> None:
         """Puts in what is there, so that requests come further than to 404 and 422; texts without a likely value go."""
+        known = self.known | (self.victims if case.operation.path.endswith(SHUTTING) else {})
         for part in (case.path_parameters, case.query, case.body):
             if isinstance(part, dict):
                 if isinstance(part.get("ids"), list):
                     part["ids"] = chance.sample(self.known["customer_id"], 3)
                 for name in [name for name, value in part.items() if isinstance(value, str)]:
-                    if name in self.known:
-                        part[name] = chance.choice(self.known[name])
+                    if name in known:
+                        part[name] = chance.choice(known[name])
                     elif part is not case.path_parameters and name not in CHOICES and chance.random() < 0.7:
                         del part[name]
         case.headers.pop("Authorization", None)  # it would be sent instead of the asker's
@@ -140,7 +144,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         team, rivals = headquarters.team(), headquarters.team()
         people = [headquarters.admin, team.rep, team.admin, team.supervisor, rivals.rep]
         stranger = Client(headquarters.admin.http)
-        made = World(stack.url, team, rivals, [*people, *people, stranger], known_of(team, rivals))
+        made = World(stack.url, team, rivals, [*people, *people, stranger], known_of(team, rivals), victims_of(headquarters))
         request.config.pluginmanager.register(Summary(made))
         yield made
         made.http.close()
@@ -173,6 +177,7 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "user": people,
         "object": [*(f"user:{person}" for person in people), *(f"customer:{id_}" for id_ in held + pooled)],
         "role_id": [*made_roles(team), "rep"],
+        "group_id": made_groups(team),
         "grant_id": given_grants(team, victims[0]["id"]),
         "to": people,
         "owner_id": people,
@@ -185,6 +190,22 @@ def known_of(team: Team, rivals: Team) -> dict[str, list[str]]:
         "city": ["扬州", "上海", "月球"],
         "province": ["江苏", "江苏省"],
     }
+
+
+def victims_of(headquarters: Headquarters) -> dict[str, list[str]]:
+    """Agencies and departments in which nobody is who asks."""
+    agencies = [headquarters.agency()["id"] for _ in range(2)]
+    departments = [headquarters.department(agency)["id"] for agency in agencies for _ in range(4)]
+    return {"agency_id": agencies, "department_id": departments, "into_id": departments}
+
+
+def made_groups(team: Team) -> list[str]:
+    """In one of them the supervisor does everything."""
+    groups = [team.admin.post("/v1/groups", {"name": unique("组")})["id"] for _ in range(3)]
+    rights = {"rights": ["change_rights", "manage_members", "see_customers"]}
+    path = f"/v1/groups/{groups[0]}/admins/{team.supervisor.user['id']}"
+    team.admin.request("PUT", path, rights).raise_for_status()
+    return [str(group) for group in groups]
 
 
 def made_roles(team: Team) -> list[str]:

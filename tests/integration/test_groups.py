@@ -268,6 +268,17 @@ def test_see_work_shows_days_and_with_the_customers_their_notes(headquarters: He
     assert [note["content"] for note in admin.pages(path)] == ["谈了合作"]
 
 
+def test_nobody_adds_to_his_group_whom_he_would_come_to_see_himself(headquarters: Headquarters, team: Team, group: str) -> None:
+    supervisor, member = team.supervisor, team.neighbour
+    customer = member.entered()
+    expect(200, put_admin(team.admin, group, supervisor, "manage_members", "see_customers"))
+    assert kind(put_member(supervisor, group, member)) == (403, "above-your-rights")
+    expect(200, put_member(supervisor, group, team.colleague))  # of his own department
+    assert not sees(supervisor, customer)()
+    expect(200, put_member(team.admin, group, member))
+    eventually(sees(supervisor, customer), seconds=1)
+
+
 def test_a_right_in_a_group_explains_itself(team: Team, headquarters: Headquarters, group: str) -> None:
     office = headquarters.department(team.agency_id)["id"]
     admin, member = headquarters.person("rep", office), team.neighbour

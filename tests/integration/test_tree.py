@@ -528,6 +528,17 @@ def test_nobody_comes_below_a_ceiling_with_more_than_it_allows(headquarters: Hea
     assert kind(team.admin.request("POST", "/v1/users", below)) == (403, "above-ceiling")
 
 
+def test_nobody_moves_a_department_into_his_own_sight(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    grants = [{"permission": "department:move", "scope": "agency"}, {"permission": "customer:read", "scope": "department"}]
+    role = team.admin.post("/v1/roles", {"name": unique("编制"), "grants": grants})["id"]
+    mover = headquarters.person(role, team.department_id)
+    office = make(team.admin, team.agency_id)["id"]
+    assert kind(move(mover, team.other_department_id, team.department_id)) == (403, "above-your-rights")
+    expect(200, move(mover, team.other_department_id, office))
+    assert department(team.admin, team.other_department_id)["path"] == f"{office}.{team.other_department_id}"
+
+
 def test_a_role_that_is_given_while_a_department_comes_below_a_ceiling_is_refused_or_the_move_is(
     headquarters: Headquarters,
 ) -> None:

@@ -60,3 +60,5 @@ CREATE FUNCTION has_group(an_id uuid) RETURNS boolean LANGUAGE sql STABLE SECURI
     AS 'SELECT EXISTS (SELECT FROM sales_group WHERE id = an_id)';
 REVOKE EXECUTE ON FUNCTION has_group(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION has_group(uuid) TO :app;
+
+REVOKE DELETE ON agency, department, sales_group FROM :app;
