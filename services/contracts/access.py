@@ -28,6 +28,7 @@ class ExplainAccess(Query):
 ReasonCode = Literal[
     "account_active",
     "account_not_active",
+    "agency_frozen",
     "role_grants",
     "row_grant",
     "group_grants",

@@ -50,7 +50,12 @@ class Subject:
 
     caller: Caller
     status: str
+    is_frozen: bool
     sources: Sequence[Source]
+
+    @property
+    def is_let_in(self) -> bool:
+        return self.status == "active" and not self.is_frozen
 
     def reaches(self, action: Permission) -> list[Reach]:
         return [source.grants[action] for source in self.sources]
@@ -82,7 +87,7 @@ class Explaining(Service):
             with call.reading() as session:
                 judged, rules = judge_here(session, call, subject, query.action, kind, UUID(id_))
         chain = [account(subject), *granting_reasons(subject, query.action, judged.reached), *placing(subject, kind, judged)]
-        is_allowed = subject.status == "active" and judged.is_allowed and not rules
+        is_allowed = subject.is_let_in and judged.is_allowed and not rules
         return is_allowed, [*chain, *rules], [] if is_allowed else needed_for(subject, query.action, judged, rules)
 
 
@@ -107,7 +112,8 @@ def subject_of(session: DatabaseSession, call: Call, query: ExplainAccess) -> Su
         grants=rights_of(facts),
         display_name=facts.display_name,
     )
-    return Subject(caller, facts.status, [source for source in sources_of(facts) if query.action in source.grants])
+    is_frozen = found(queries.find_agency(session, facts.agency_id)).is_frozen
+    return Subject(caller, facts.status, is_frozen, [source for source in sources_of(facts) if query.action in source.grants])
 
 
 def judge_here(
@@ -165,6 +171,8 @@ def refusals(session: DatabaseSession, call: Call, action: Permission, place: Pl
 
 
 def account(subject: Subject) -> Reason:
+    if subject.is_frozen:
+        return Reason(code="agency_frozen", counts=False, text="The agency is frozen: none of its people is let in.")
     if subject.status == "active":
         return Reason(code="account_active", counts=True, text="The account is active.")
     return Reason(code="account_not_active", counts=False, text=f"The account is {subject.status}.")
@@ -222,6 +230,8 @@ def placing(subject: Subject, kind: str, judged: Judgement) -> list[Reason]:
 
 def needed_for(subject: Subject, action: Permission, judged: Judgement, rules: Sequence[Reason]) -> list[str]:
     found = [] if subject.status == "active" else ["an active account: an administrator restores it"]
+    if subject.is_frozen:
+        found.append("an agency that is not frozen: headquarters thaws it")
     if not subject.sources:
         found.append(f"a role or a grant with {action}")
     elif not judged.is_allowed and judged.owner_id and action in OF_RECORDS:

@@ -274,6 +274,15 @@ def test_the_chain_names_role_path_grant_and_fields(team: Team, rivals: Team) ->
     assert (shut["is_allowed"], codes(shut)["account_not_active"]) == (False, False)
 
 
+def test_of_a_frozen_agency_nobody_is_let_in_and_that_is_the_reason(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    thing = f"customer:{team.rep.entered()}"
+    headquarters.admin.post(f"/v1/agencies/{team.agency_id}/freeze", None, status=200)
+    frozen = explain(headquarters.admin, "customer:read", thing, team.rep.user["id"])
+    assert (frozen["is_allowed"], codes(frozen)["agency_frozen"], codes(frozen)["owner"]) == (False, False, True)
+    assert frozen["needed"] == ["an agency that is not frozen: headquarters thaws it"]
+
+
 def test_who_does_not_see_an_object_learns_nothing_of_it(team: Team, rivals: Team) -> None:
     hidden = explain(rivals.rep, "customer:read", f"customer:{team.rep.entered()}")
     missing = explain(rivals.rep, "customer:read", f"customer:{NOBODY}")
