@@ -120,6 +120,8 @@ def test_a_needed_captcha_is_in_the_audit(team: Team) -> None:
     for _ in range(6):
         last = team.admin.http.post("/v1/sessions", json={"login": user["login"], "password": "guess"})
     assert last.json()["type"].endswith("captcha-required")
+    [needed] = team.headquarters.admin.get(f"/v1/audit?request_id={last.headers['X-Request-Id']}")["items"]
+    assert (needed["result"], needed["new"]["refused"]) == ("denied", "captcha-required")
     refused = [each["new"]["refused"] for each in team.admin.get(f"/v1/audit?subject_id={user['id']}&result=denied")["items"]]
     assert refused.count("wrong-credentials") == 5
 
