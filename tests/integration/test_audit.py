@@ -373,7 +373,7 @@ def test_an_export_is_verified_by_the_documented_recipe(stack: Stack, team: Team
     done = verified(tmp_path, text)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert f"{len(lines)} rows hold" in done.stdout
-    forged = text.replace('"city": "\\u626c\\u5dde"', '"city": "\\u5357\\u4eac"', 1)
+    forged = text.replace('"is_key": false', '"is_key": true', 1)
     assert forged != text
     assert verified(tmp_path, forged).returncode == 1
     assert verified(tmp_path, text.rsplit("\n", 2)[0]).returncode == 1
