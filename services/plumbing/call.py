@@ -75,7 +75,7 @@ class Call:
             request_id=logs.clean_request_id(headers.get("request_id")),
             command_id=command_id if operation.changes else None,
             deadline=deadline,
-            message_id=str((headers.get("call_id_stack") or [new_id()])[-1]),
+            message_id=message_id_in(headers),
         )
 
     def admit(self, message: Any) -> None:
@@ -171,6 +171,12 @@ class Call:
 
     def shown_request(self) -> dict[str, Any]:
         return masked(self.request)
+
+
+def message_id_in(headers: dict[str, Any]) -> str:
+    """nameko's id of this very call; a message without one is like no other."""
+    calls = headers.get("call_id_stack")
+    return str(calls[-1]) if isinstance(calls, list) and calls else str(new_id())
 
 
 def problems_of(error: ValidationError) -> list[dict[str, str]]:

@@ -120,6 +120,8 @@ def test_a_needed_captcha_is_in_the_audit(team: Team) -> None:
     for _ in range(6):
         last = team.admin.http.post("/v1/sessions", json={"login": user["login"], "password": "guess"})
     assert last.json()["type"].endswith("captcha-required")
+    [needed] = team.headquarters.admin.get(f"/v1/audit?request_id={last.headers['X-Request-Id']}")["items"]
+    assert (needed["result"], needed["new"]["refused"]) == ("denied", "captcha-required")
     refused = [each["new"]["refused"] for each in team.admin.get(f"/v1/audit?subject_id={user['id']}&result=denied")["items"]]
     assert refused.count("wrong-credentials") == 5
 
@@ -371,7 +373,7 @@ def test_an_export_is_verified_by_the_documented_recipe(stack: Stack, team: Team
     done = verified(tmp_path, text)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert f"{len(lines)} rows hold" in done.stdout
-    forged = text.replace('"city": "\\u626c\\u5dde"', '"city": "\\u5357\\u4eac"', 1)
+    forged = text.replace('"is_key": false', '"is_key": true', 1)
     assert forged != text
     assert verified(tmp_path, forged).returncode == 1
     assert verified(tmp_path, text.rsplit("\n", 2)[0]).returncode == 1

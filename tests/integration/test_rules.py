@@ -519,6 +519,9 @@ def test_what_is_missed_is_taken_back_or_listed_as_the_policy_says(stack: Stack,
             "no contact within 24 hours",
             "agency",
         )
+        path = f"/v1/audit?subject_id={lost}&actor=system:rules&operation=customers.take_back"
+        [audited] = again(headquarters, strict.admin).get(path)["items"]
+        assert (audited["new"]["reason"], audited["new"]["policy_version"]) == ("no contact within 24 hours", 0)
         expect(201, again(headquarters, mild.rep).note(kept, maturity=1))
         assert again(headquarters, strict.rep).note(lost, maturity=1).status_code in (403, 404)
 
