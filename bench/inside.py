@@ -32,7 +32,8 @@ def enter_batch(runtime: Any, caller: Caller, rows: Sequence[CustomerFields], po
     """One batch of an import, committed."""
     command = EnterMany.model_construct(rows=list(rows))
     key = uuid.uuid4().hex
-    call = Call(runtime, ENTER_MANY, None, f"bench-{key}", key, time.time() + 60, caller, command)
+    asked = {"passport": None, "request_id": f"bench-{key}", "command_id": key, "deadline": time.time() + 60}
+    call = Call(runtime, ENTER_MANY, caller=caller, request=command, **asked)
     with call.transaction() as work:
         pool = work.session.get_one(Pool, pool_id)
         entered = bulk.enter_many(work, call, rows, pool, filing.versions.oldest(work.session))

@@ -48,7 +48,7 @@ def told_of_leaving(leaving_id: str, person: Caller, receiver: Caller) -> str:
             "user_id": person.subject,
             "agency_id": str(person.agency_id),
             "person_version": 2,
-            "roles": ["rep"],
+            "abilities": ["holds", "sells"],
             "status": "planned",
             "plan": plan,
             "round": 1,

@@ -108,6 +108,7 @@ def life(stack: Stack, headquarters: Headquarters) -> Life:
     change_hands(lived)
     come_near(lived)
     register(lived)
+    part(headquarters, lived)
     go_wrong(lived)
     return lived
 
@@ -177,6 +178,21 @@ def register(life: Life) -> None:
     life.ids["member_id"] = [arrived["id"]]
     offer = {"to": team.colleague.user["id"], "part": "support"}
     life.ids["handoff_id"] = [expect(201, team.rep.act(life.ids["customer_id"][0], "handoffs", **offer))["id"]]
+
+
+def part(headquarters: Headquarters, life: Life) -> None:
+    """Somebody leaves and hands over to the holder; the colleague looks after a group in which he is not."""
+    team = life.team
+    leaver = headquarters.person("rep", team.department_id)
+    leaver.entered()
+    plan = {"receivers": [{"person_id": team.rep.user["id"]}]}
+    leaving = expect(202, life.tell("leaving", team.admin.request("POST", f"/v1/users/{leaver.user['id']}/leaving", plan)))
+    life.ids["leaving_id"] = [leaving["id"]]
+    group = team.admin.post("/v1/groups", {"name": unique("组")})["id"]
+    expect(200, team.admin.request("PUT", f"/v1/groups/{group}/members/{team.neighbour.user['id']}"))
+    rights = {"rights": ["see_customers", "see_work"]}
+    expect(200, team.admin.request("PUT", f"/v1/groups/{group}/admins/{team.colleague.user['id']}", rights))
+    life.ids["group_id"] = [group]
 
 
 def go_wrong(life: Life) -> None:
@@ -297,6 +313,8 @@ class Walk:
                 yield schema["const"]
             case "string", "uuid":
                 yield from self.life.ids.get(name) or self.life.ids["customer_id"]
+            case "string", None if name in self.life.ids:
+                yield from self.life.ids[name]
             case "string", None:
                 yield self.life.names[0]
                 yield from (self.life.canary.phone, self.life.canary.fax[5:]) if name not in OF_NOBODY else ()
@@ -311,6 +329,7 @@ def walk(life: Life) -> Walk:
     life.ids |= {"person_id": people, "owner_id": people, "user_id": people, "login": [team.rep.user["login"]]}
     life.ids |= {"aggregate_id": [*life.ids["customer_id"], *life.ids["review_id"]], "pool_id": list(team.pools.values())}
     life.ids |= {"kind": ["source"], "department_id": [team.department_id], "agency_id": [team.agency_id]}
+    life.ids |= {"object": [f"customer:{customer}" for customer in life.ids["customer_id"]]}
     return Walk(life, life.auditor.get("/openapi.json"))
 
 

@@ -130,7 +130,7 @@ def test_no_name_is_two_peoples_whichever_it_is(headquarters: Headquarters) -> N
         {"login": f"{name}@b.com"},  # another's address
     ]
     for names in taken:
-        refused = headquarters.admin.request("POST", "/v1/users", {"role": "rep", "department_id": department, **names})
+        refused = headquarters.admin.request("POST", "/v1/users", {"roles": ["rep"], "department_id": department, **names})
         assert (refused.status_code, kind(refused)) == (409, "login-taken")
     assert headquarters.admin.get(f"/v1/logins/{name}-7")["is_free"] is False
     refused = headquarters.admin.request("PATCH", f"/v1/users/{other['id']}", {"staff_no": f"{name}-7"}, If_Match='"1"')
@@ -141,7 +141,7 @@ def test_of_many_who_get_the_same_staff_number_at_once_one_has_it(stack: Stack, 
     number, department = unique("n"), headquarters.department()["id"]
 
     def add(_: int) -> int:
-        body = {"login": unique("u"), "staff_no": number, "role": "rep", "department_id": department}
+        body = {"login": unique("u"), "staff_no": number, "roles": ["rep"], "department_id": department}
         return headquarters.admin.request("POST", "/v1/users", body).status_code
 
     assert Counter(at_once(8, add)) == {201: 1, 409: 7}
@@ -164,7 +164,7 @@ def test_a_name_that_is_taken_away_opens_nothing_and_is_free_again(headquarters:
     "names", [{"staff_no": "7@a.com"}, {"staff_no": "7"}, {"email": "li"}, {"email": "a@b"}, {"email": "@b.c"}]
 )
 def test_a_name_of_another_form_is_refused(headquarters: Headquarters, names: dict[str, str]) -> None:
-    body = {"login": unique("u"), "role": "rep", "department_id": headquarters.admin.get("/v1/me")["department_id"]}
+    body = {"login": unique("u"), "roles": ["rep"], "department_id": headquarters.admin.get("/v1/me")["department_id"]}
     refused = headquarters.admin.request("POST", "/v1/users", body | names)
     assert refused.status_code == 422
     assert [error["pointer"] for error in refused.json()["errors"]] == [f"/{next(iter(names))}"]
@@ -530,19 +530,18 @@ def program(who: Client, *permissions: str) -> Client:
 
 def test_a_token_does_what_was_chosen_and_nothing_else(stack: Stack, headquarters: Headquarters) -> None:
     team, key = headquarters.team(), unique("key")
-    body = {"name": "导入", "permissions": ["user:read", "user:create"], "days": 30, "current": PASSWORD}
+    body = {"name": "导入", "permissions": ["user:read", "department:create"], "days": 30, "current": PASSWORD}
     made = [expect(201, team.admin.request("POST", "/v1/me/tokens", body, Idempotency_Key=key)) for _ in range(2)]
     assert made[0] == made[1]
     assert re.fullmatch(r"qdt_[A-Za-z0-9_-]{43}", made[0]["secret"])
     integration = Client(team.admin.http, made[0]["secret"])
     assert team.admin.user["id"] in [user["id"] for user in integration.get("/v1/users")["items"]]
-    login = unique("u")
-    added = integration.post("/v1/users", {"login": login, "role": "rep", "department_id": team.department_id})
+    added = integration.post("/v1/departments", {"agency_id": team.agency_id, "name": unique("部")})
     assert added["agency_id"] == team.agency_id
-    refused = integration.request("POST", f"/v1/users/{added['id']}/disable")
+    refused = integration.request("POST", f"/v1/users/{team.rep.user['id']}/disable")
     assert (refused.status_code, kind(refused)) == (403, "permission-denied")
     [listed] = team.admin.get("/v1/me/tokens")["items"]
-    assert (listed["name"], listed["permissions"]) == ("导入", ["user:create", "user:read"])
+    assert (listed["name"], listed["permissions"]) == ("导入", ["department:create", "user:read"])
     assert listed["used_at"]
     assert made[0]["secret"] not in str(ask(stack, "SELECT t::text FROM api_token AS t"))
     assert kind(make_token(team.admin, "user:read", name="导入")) == "token-name-taken"
@@ -550,15 +549,15 @@ def test_a_token_does_what_was_chosen_and_nothing_else(stack: Stack, headquarter
 
 def test_a_token_never_has_more_than_its_maker_has_at_that_moment(headquarters: Headquarters) -> None:
     team = headquarters.team()
-    integration = program(team.admin, "user:create", "user:read")
-    user = {"role": "rep", "department_id": team.department_id}
-    integration.post("/v1/users", {"login": unique("u"), **user})
+    integration = program(team.admin, "department:create", "user:read")
+    department = {"agency_id": team.agency_id}
+    integration.post("/v1/departments", {"name": unique("部"), **department})
     path = f"/v1/users/{team.admin.user['id']}"
     version = headquarters.admin.get(path)["version"]
-    expect(200, headquarters.admin.request("PATCH", path, {"role": "rep"}, If_Match=f'"{version}"'))
+    expect(200, headquarters.admin.request("PATCH", path, {"roles": ["rep"]}, If_Match=f'"{version}"'))
 
     def adding() -> int:
-        return integration.request("POST", "/v1/users", {"login": unique("u"), **user}).status_code
+        return integration.request("POST", "/v1/departments", {"name": unique("部"), **department}).status_code
 
     eventually(adding, seconds=2, until=lambda status: status == 403)
     assert integration.request("GET", "/v1/users").status_code == 200  # a rep has this
@@ -819,7 +818,7 @@ def test_one_changes_how_he_is_called(stack: Stack, headquarters: Headquarters) 
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
     assert person.request("PATCH", "/v1/me", {"title": "x"}, If_Match='"1"').status_code == 412
     assert person.request("PATCH", "/v1/me", {"display_name": None}, If_Match='"2"').status_code == 422
-    assert person.request("PATCH", "/v1/me", {"role": "subsystem_admin"}, If_Match='"2"').status_code == 422
+    assert person.request("PATCH", "/v1/me", {"roles": ["subsystem_admin"]}, If_Match='"2"').status_code == 422
     assert (person.get("/v1/me")["display_name"], person.get("/v1/me")["title"]) == ("李雷", "大客户经理")
     seen = headquarters.admin.get(f"/v1/users/{person.user['id']}")
     assert (seen["version"], seen["display_name"], seen["title"]) == (2, "李雷", "大客户经理")

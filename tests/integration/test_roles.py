@@ -1,5 +1,6 @@
 """Several roles, roles that administrators make, supervisors, and on whose records each scope counts; over HTTP."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -401,6 +402,7 @@ class Firm:
         his passport says by now."""
         for role, grant in zip(self.roles, [*reads, reading("own")], strict=False):
             expect(200, change(self.admin, role, grants=[*SELLING, grant]))
+        time.sleep(0.6)  # the word may be that of the passport before
         eventually(lambda: permissions(self.lead)["customer:read"], seconds=2, until=lambda said: said == word)
         shown = {n for id_, n in self.customers.items() if self.lead.request("GET", f"/v1/customers/{id_}").status_code == 200}
         listed = [self.customers[each["id"]] for each in self.lead.pages("/v1/customers?of=visible", limit=2)]
