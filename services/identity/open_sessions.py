@@ -2,8 +2,9 @@
 
 from services.contracts import login as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import NotFound
+from services.contracts.errors import OutOfScope
 from services.identity import domain, queries
+from services.identity.access import found
 from services.identity.login_settings import limits_by
 from services.identity.models import Session
 from services.identity.whose import lock_whose, whose
@@ -29,9 +30,9 @@ class OpenSessions(Service):
     def end_one_session(self, command: contract.EndOneSession, call: Call) -> Nothing:
         with call.transaction() as work:
             person = lock_whose(work, call, command.user_id)
-            ended = queries.lock_session(work.session, command.session_id)
-            if ended is None or ended.person_id != person.id:
-                raise NotFound()
+            ended = found(queries.lock_session(work.session, command.session_id))
+            if ended.person_id != person.id:
+                raise OutOfScope()
             ended.ended_at = ended.ended_at or work.now
             work.audit(person.id, agency_id=person.agency_id, new={"ended_session_id": str(ended.id)})
             return work.answer(Nothing())

@@ -299,6 +299,11 @@ def find_role(session: DatabaseSession, role_id: UUID) -> Role | None:
     return session.get(Role, role_id, populate_existing=True)
 
 
+def has_role(session: DatabaseSession, role_id: UUID) -> bool:
+    """In any agency: it looks through the wall, see the migrations."""
+    return bool(session.scalar(select(func.has_role(role_id))))
+
+
 def roles_by_key(session: DatabaseSession, keys: Iterable[str]) -> dict[str, Role]:
     """Those that are not built in."""
     query = select(Role).where(Role.key.in_(keys)).execution_options(populate_existing=True)
@@ -358,6 +363,11 @@ def lock_live_grants(session: DatabaseSession, person_id: UUID) -> Sequence[RowG
     """Of a person whose row is locked, so that none is added."""
     query = select(RowGrant).where(RowGrant.person_id == person_id, *rights.IS_LIVE).order_by(RowGrant.id)
     return session.scalars(query.with_for_update(), execution_options=FRESH).all()
+
+
+def has_grant(session: DatabaseSession, person_id: UUID, grant_id: UUID) -> bool:
+    """In any agency, as `has_role`."""
+    return bool(session.scalar(select(func.has_grant(person_id, grant_id))))
 
 
 def count_live_grants(session: DatabaseSession, person_id: UUID) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, true
+from sqlalchemy.orm import Session as DatabaseSession
 
 from services.contracts import roles as contract
 from services.contracts.base import Page
@@ -11,6 +12,7 @@ from services.contracts.errors import (
     AboveYourRights,
     InvalidRequest,
     ManagedDepartmentsMissing,
+    OutOfScope,
     RoleArchived,
     RoleInUse,
     VersionConflict,
@@ -49,7 +51,7 @@ class Roles(Service):
         if isinstance(query.role, str):
             return built_in_view(query.role)
         with call.reading() as session:
-            return role_view(found(queries.find_role(session, query.role)))
+            return role_view(found_role(session, query.role))
 
     @serves(contract.CREATE_ROLE)
     def create_role(self, command: contract.CreateRole, call: Call) -> contract.RoleView:
@@ -85,6 +87,14 @@ class Roles(Service):
             return work.answer(role_view(role))
 
 
+def found_role(session: DatabaseSession, role_id: UUID) -> Role:
+    """Raises NotFound, or OutOfScope for one that is behind the wall of another agency."""
+    role = queries.find_role(session, role_id)
+    if role is None and queries.has_role(session, role_id):
+        raise OutOfScope()
+    return found(role)
+
+
 def usable(call: Call) -> ColumnElement[bool]:
     """Those of the own agency and of headquarters; of every agency by headquarters."""
     return true() if call.scope is Scope.ALL else or_(Role.is_common, Role.agency_id == call.caller.agency_id)
@@ -115,7 +125,7 @@ def add_role(work: Work, call: Call, command: contract.CreateRole) -> Role:
 def lock_changeable(work: Work, call: Call, role_id: UUID) -> Role:
     """Raises NotFound, OutOfScope, AboveYourRights for what the caller could not give, RoleArchived."""
     queries.lock_role_alone(work.session, str(role_id))
-    role = found(queries.find_role(work.session, role_id))
+    role = found_role(work.session, role_id)
     agency = found(queries.find_agency(work.session, role.agency_id))
     if not role.is_common:
         check_scope(call, role.agency_id)

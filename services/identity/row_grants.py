@@ -50,7 +50,7 @@ class RowGrants(Service):
     @serves(contract.WITHDRAW_GRANT)
     def withdraw_grant(self, command: contract.WithdrawGrant, call: Call) -> Nothing:
         with call.transaction() as work:
-            grant = found(queries.lock_grant(work.session, command.user_id, command.grant_id))
+            grant = lock_grant(work, command.user_id, command.grant_id)
             if grant.given_by != call.user_id and not reaches(work.session, call, place_in(work.session, grant), work.now):
                 raise OutOfScope()
             if is_live(grant, work.now):
@@ -80,6 +80,14 @@ def lock_receiver(work: Work, call: Call, user_id: UUID) -> Person:
     if queries.count_live_grants(work.session, person.id) >= MOST:
         raise TooManyGrants(limit=MOST)
     return person
+
+
+def lock_grant(work: Work, user_id: UUID, grant_id: UUID) -> RowGrant:
+    """Raises NotFound, or OutOfScope for one that is behind the wall of another agency."""
+    grant = queries.lock_grant(work.session, user_id, grant_id)
+    if grant is None and queries.has_grant(work.session, user_id, grant_id):
+        raise OutOfScope()
+    return found(grant)
 
 
 def check(work: Work, call: Call, person: Person, command: contract.GiveGrant) -> None:

@@ -393,7 +393,7 @@ class Identity(RuleBasedStateMachine):
         elif not may_oversee(role, department.agency, overseen):
             expected = "managed-departments-missing"
         login, ids = unique("u"), list(dict.fromkeys(each.id for each in overseen))
-        message = {"login": login, "department_id": department.id, "role": role, "managed_department_ids": ids}
+        message = {"login": login, "department_id": department.id, "roles": [role], "managed_department_ids": ids}
         told = self.do(session, "add_user", expected, **message)
         if told.outcome == "done":
             made = User(told.answer["id"], login, department.agency, department.id, role, ids)
@@ -420,7 +420,12 @@ class Identity(RuleBasedStateMachine):
         if expected == "done" and not may_oversee(role, user.agency, overseen):
             expected = "managed-departments-missing"
         ids = [each.id for each in overseen]
-        message = {"user_id": user.id, "expected_version": user.version + is_stale, "role": role, "managed_department_ids": ids}
+        message = {
+            "user_id": user.id,
+            "expected_version": user.version + is_stale,
+            "roles": [role],
+            "managed_department_ids": ids,
+        }
         told = self.do(session, "update_user", expected, **message)
         if told.outcome == "done":
             user.version += (role, ids) != (user.role, user.managed)

@@ -175,7 +175,9 @@ class Busy(Nobody):
         limit = {"subject": "agency", "limit": 50 + self.rounds}
         expect(200, us["admin"].request("PUT", "/v1/policies/stock-limit", limit))
         expect(200, us["admin"].request("PUT", "/v1/policies/follow-up", {"hours": 10 + self.rounds}))
-        user = root.post("/v1/users", {"login": f"b-new-{self.rounds}", "role": "rep", "department_id": self.made["department"]})
+        user = root.post(
+            "/v1/users", {"login": f"b-new-{self.rounds}", "roles": ["rep"], "department_id": self.made["department"]}
+        )
         expect(200, us["admin"].request("POST", f"/v1/users/{user['id']}/disable"))
         self.made |= {"pool": pool["id"], "view": saved["id"], "source": source["id"], "member": member["id"]}
 
@@ -289,7 +291,7 @@ class Script:
         self.ask("admin", "POST", "/v1/members", {"name": "扬州远帆印花厂", "phone": "0514-87654321"})
         self.ask("admin", "PUT", "/v1/policies/stock-limit", {"subject": "agency", "limit": 40})
         department = next(iter(self.us.departments.values()))
-        user = self.ask("admin", "POST", "/v1/users", {"login": "a-new", "role": "rep", "department_id": department})
+        user = self.ask("admin", "POST", "/v1/users", {"login": "a-new", "roles": ["rep"], "department_id": department})
         self.ask("admin", "PATCH", f"/v1/users/{user['id']}", {"display_name": "新人"}, If_Match='"1"')
         self.ask("admin", "POST", f"/v1/users/{user['id']}/disable")
         self.ask("admin", "POST", "/v1/departments", {"agency_id": self.us.id, "name": "销售部"})
@@ -348,7 +350,7 @@ class Script:
             self.ask(who, "POST", f"/v1/handoffs/{other('handoff')}/acceptance")
             self.ask(who, "PATCH", f"/v1/users/{other('person')}", {"display_name": "x"}, If_Match='"1"')
             self.ask(who, "POST", f"/v1/users/{other('person')}/disable")
-            self.ask(who, "POST", "/v1/users", {"login": "a-other", "role": "rep", "department_id": other("department")})
+            self.ask(who, "POST", "/v1/users", {"login": "a-other", "roles": ["rep"], "department_id": other("department")})
             self.ask(who, "POST", "/v1/departments", {"agency_id": other("agency"), "name": "x"})
             limit = {"subject": "person", "person_id": other("person"), "limit": 5}
             self.ask(who, "PUT", "/v1/policies/stock-limit", limit)

@@ -17,12 +17,18 @@ from tests.matrix.world import CALLERS, World
 
 AT_ONCE = 4
 VERSIONS = {
+    "agency": ("identity", "SELECT version FROM agency WHERE id = %s", "agency_id"),
     "collision_rules": ("customers", "SELECT max(version) FROM collision_rules", ""),
     "customer": ("customers", "SELECT version FROM customer WHERE id = %s", "customer_id"),
+    "department": ("identity", "SELECT version FROM department WHERE id = %s", "department_id"),
     "field_policy": ("customers", "SELECT max(version) FROM field_policy", ""),
+    "login_settings": ("identity", "SELECT version FROM login_settings WHERE agency_id = %s", "agency_id"),
     "member_source": ("customers", "SELECT version FROM member_source WHERE id = %s", "source_id"),
     "person": ("identity", "SELECT version FROM person WHERE id = %s", "user_id"),
     "pool": ("customers", "SELECT version FROM pool WHERE id = %s", "pool_id"),
+    "preferences": ("identity", "SELECT version FROM preferences WHERE person_id = %s", "user_id"),
+    "role": ("identity", "SELECT version FROM role WHERE id = %s", "role_id"),
+    "sales_group": ("identity", "SELECT version FROM sales_group WHERE id = %s", "group_id"),
     "saved_view": ("customers", "SELECT version FROM saved_view WHERE id = %s", "view_id"),
     "territory": ("customers", "SELECT version FROM territory WHERE agency_id = %s", "agency_id"),
 }
@@ -75,9 +81,13 @@ def version_of(cell: Cell, version: str | int) -> int:
 
 def ask_all(asked: Iterable[Cell]) -> list[Cell]:
     """Several rows at once, the cells of a row one after the other: they may ask for the same."""
-    rows = [list(group) for _, group in groupby(asked, key=lambda cell: cell.row.name)]
+    rows = [list(group) for _, group in groupby(sorted(asked, key=turn_of), key=turn_of)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [cell for done in pool.map(lambda row: [ask(cell) for cell in row], rows) for cell in done]
+
+
+def turn_of(cell: Cell) -> str:
+    return cell.row.turn or cell.row.name
 
 
 def prepare(asked: Iterable[Cell]) -> None:
@@ -114,8 +124,9 @@ def wrongly_audited(asked: Iterable[Cell], databases: Databases) -> list[str]:
 
 
 def denials_of(cell: Cell) -> int:
-    """What is hidden is denied, see OutOfScope."""
-    kinds = {kind.slug(): kind.is_denial for kind in QudaoError.registry.values()} | {HIDDEN: True, ABSENT: False, DONE: False}
+    """What is hidden is denied, see OutOfScope; that nothing is explained of it as well."""
+    kinds = {kind.slug(): kind.is_denial for kind in QudaoError.registry.values()}
+    kinds |= {HIDDEN: True, ABSENT: False, DONE: False, "allowed": False, "not-allowed": False, "not-seen": True}
     return int(kinds[cell.expected])
 
 

@@ -12,7 +12,12 @@ from embedded.stack import Stack
 from services.contracts.base import SERVICES
 from services.contracts.subscriptions import producers_for
 
-OF_THE_PLUMBING = frozenset({"audit", "audit_chain", "audit_unchained", "command", "event_cursor", "inbox", "race_cursor"})
+OF_THE_PLUMBING = frozenset(
+    {
+        *("audit", "audit_chain", "audit_checkpoint", "audit_unchained", "command", "denial", "denial_count"),
+        *("event_cursor", "inbox", "race_cursor"),
+    }
+)
 """What is kept of requests and of events on their way."""
 OF_THE_WAY = ["position", "published_at", "used_at"]
 """Columns that say how far an event has come, and when a session was last used."""

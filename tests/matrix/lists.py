@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from services.contracts.permissions import ROLES
 from tests.matrix.model import DONE, Person, Rule, Whose, reaches, see_dispute, see_handoff, sees_pool
-from tests.matrix.world import PEOPLE, World
+from tests.matrix.world import PEOPLE, SALES, World
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,16 @@ def saved(me: Person, fact: Fact) -> bool:
     return fact.owner == me or (fact.kind == "shared" and fact.agency == me.agency)
 
 
+def role(me: Person, fact: Fact) -> bool:
+    """Besides the agency's, those that are made for all."""
+    return fact.kind == "common" or of_agency("role:read")(me, fact)
+
+
+def audited(me: Person, fact: Fact) -> bool:
+    """What he did himself, or all in his agency."""
+    return within("audit:read")(me, fact)
+
+
 def by(rule: Rule, permission: str) -> Sees:
     return lambda me, fact: me.may(permission) and rule(me, fact.whose, permission) == DONE
 
@@ -84,6 +95,19 @@ def open_pool(world: World) -> dict[str, str]:
 
 def closed_pool(world: World) -> dict[str, str]:
     return {"pool_id": world.pool("ours", "closed")}
+
+
+def made(kind: str, *positions: str) -> Callable[[World], dict[str, str]]:
+    """What was made of a kind in one of these positions."""
+
+    def of(world: World) -> dict[str, str]:
+        return next(ids for (name, whose), ids in world.made.items() if name == kind and whose.name in positions)
+
+    return of
+
+
+def an_administrator(world: World) -> dict[str, str]:
+    return {"user_id": world.id_of("agency_admin")}
 
 
 CUSTOMERS = "SELECT id, agency_id, owner_id FROM customer"
@@ -104,6 +128,16 @@ NOTES = "SELECT id, agency_id, author_id FROM contact_note WHERE customer_id = %
 HAPPENED = """
     SELECT id, agency_id, author_id FROM contact_note WHERE customer_id = %(customer_id)s
     UNION ALL SELECT id, agency_id, actor::uuid FROM log_entry WHERE aggregate_id = %(customer_id)s
+"""
+
+
+TOKENS = """
+    SELECT api_token.id, agency_id, person_id FROM api_token JOIN person ON person.id = person_id
+"""
+BUILT_IN = ", ".join(f"('{name}')" for name in ROLES)
+ROLES_THERE_ARE = f"""
+    SELECT id::text, agency_id, NULL, NULL, CASE WHEN is_common THEN 'common' END FROM role WHERE archived_at IS NULL
+    UNION ALL SELECT name, NULL, NULL, NULL, 'common' FROM (VALUES {BUILT_IN}) AS built_in (name)
 """
 
 
@@ -193,6 +227,41 @@ LISTS = [
         key="version",
     ),
     List("GET /v1/saved-views", saved, "customers", VIEWS),
+    List("GET /v1/roles", role, "identity", ROLES_THERE_ARE),
+    List(
+        "GET /v1/users/{user_id}/grants",
+        within("grant:read"),
+        "identity",
+        f"{of_person('row_grant')} WHERE person_id = %(user_id)s AND withdrawn_at IS NULL",
+        of=made("grant", "a colleague"),
+    ),
+    List("GET /v1/groups", of_agency("group:read"), "identity", f"{of_nobody('sales_group')} WHERE NOT is_dissolved"),
+    List("GET /v1/me/tokens", own, "identity", TOKENS),
+    List(
+        "GET /v1/users/{user_id}/tokens",
+        within("token:read"),
+        "identity",
+        f"{TOKENS} WHERE person_id = %(user_id)s",
+        of=an_administrator,
+    ),
+    List("GET /v1/leavings", of_agency("leaving:read"), "identity", of_nobody("leaving")),
+    *(
+        List(
+            f"GET /v1/leavings/{{leaving_id}}/{part}",
+            of_agency("leaving:read"),
+            "customers",
+            f"{of_nobody('handover_item')} WHERE handover_id = %(leaving_id)s AND kind {sign} 'customer'",
+            of=made("leaving", f"a rep of {SALES}"),
+        )
+        for part, sign in (("customers", "="), ("others", "<>"))
+    ),
+    List(
+        "GET /v1/audit",
+        audited,
+        "identity",
+        "SELECT id, agency_id, actor FROM audit WHERE operation = 'identity.update_user' AND result = 'denied'",
+        query="?service=identity&operation=identity.update_user&result=denied",
+    ),
     List("GET /v1/agencies", of_agency("agency:read"), "identity", "SELECT id, id FROM agency"),
     List("GET /v1/departments", of_agency("department:read"), "identity", of_nobody("department")),
     List("GET /v1/users", of_agency("user:read"), "identity", of_nobody("person")),

@@ -203,8 +203,11 @@ def custom_alone(rule: Rule) -> Rule:
 def administer(me: Person, whose: Whose, permission: str) -> str:
     """Nobody administers who has a role that he could not give."""
     assert whose.owner
-    found = by_agency(me, whose, permission)
+    found = by_scope(me, whose, permission)
     return "above-your-rights" if found == DONE and whose.owner.role == "subsystem_admin" and not is_head(me) else found
+
+
+HEADQUARTERS = "headquarters"
 
 
 def is_head(me: Person) -> bool:
@@ -224,9 +227,66 @@ def invite(me: Person, whose: Whose, permission: str) -> str:
 def make_head(me: Person, whose: Whose, permission: str) -> str:
     """Subsystem administrators are made by subsystem administrators, in headquarters."""
     found = by_agency(me, whose, permission)
-    if found == DONE and not (is_head(me) and whose.agency == "headquarters"):
+    if found == DONE and not (is_head(me) and whose.agency == HEADQUARTERS):
         return "above-your-rights"
     return found
+
+
+# --- rights
+
+
+def show_role(me: Person, whose: Whose, permission: str) -> str:
+    """Those of headquarters are everybody's."""
+    return DONE if whose.agency == HEADQUARTERS else by_agency(me, whose, permission)
+
+
+def change_role(me: Person, whose: Whose, permission: str) -> str:
+    """What headquarters has made for all, it changes alone."""
+    found = show_role(me, whose, permission)
+    return "above-your-rights" if found == DONE and whose.agency == HEADQUARTERS and not is_head(me) else found
+
+
+def give_on(departments: dict[str, str]) -> Rule:
+    """A right on the records of such a department of the receiver's agency: who gives it has both there, and never to himself."""
+
+    def told(me: Person, whose: Whose, permission: str) -> str:
+        if whose.owner == me:
+            return "own-account"
+        if by_agency(me, whose, permission) == HIDDEN:
+            return HIDDEN
+        anybody = Person("anybody in it", "rep", departments[whose.agency])
+        has_both = all(reaches(me, needed, anybody, whose.agency) for needed in (permission, "customer:read"))
+        return DONE if has_both else "above-your-rights"
+
+    return told
+
+
+def explained(action: str) -> Rule:
+    """Of an action on a customer by oneself; of one that is hidden nothing is explained."""
+
+    def told(me: Person, whose: Whose, permission: str) -> str:
+        if by_scope(me, whose, "customer:read") == HIDDEN:
+            return "not-seen"
+        return "allowed" if reaches(me, action, whose.owner, whose.agency) else "not-allowed"
+
+    return told
+
+
+def explain_another(me: Person, whose: Whose, permission: str) -> str:
+    """Who administers nobody asks about himself alone, and is told so."""
+    return DENIED if whose.owner != me and me.may(permission, "own") else by_scope(me, whose, permission)
+
+
+# --- groups
+
+
+def in_group(me: Person, whose: Whose, permission: str) -> str:
+    """Administrators look after all groups of their agency, others after those of which they are admins."""
+    found = by_agency(me, whose, permission)
+    return "right-missing" if found == DONE and me.may(permission, "own") and whose.owner != me else found
+
+
+# --- days
 
 
 def day(me: Person, whose: Whose, permission: str) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from tests.api import brand, company, digits, eventually, expect, unique
+from tests.api import PASSWORD, brand, company, digits, eventually, expect, unique
+from gateway.tokens import digest_of
 from tests.matrix.model import Person, Whose
-from tests.matrix.world import COMPANIONS, FIRST, HEAD, MARKET, OFFICE, OTHERS, SALES, THEIRS, Make, World
+from tests.matrix.world import CALLERS, COMPANIONS, FIRST, HEAD, MARKET, OFFICE, OTHERS, SALES, THEIRS, Make, World
 
 
 @dataclass(frozen=True)
@@ -282,6 +283,91 @@ def everybody(me: Person) -> list[Whose]:
     return [*own(me), *PEOPLES]
 
 
+def session(world: World, whose: Whose) -> dict[str, str]:
+    """A second one of his."""
+    assert whose.owner
+    digest = digest_of(world.anew(whose.owner).token)
+    session_id = world.databases.value("identity", "SELECT id FROM session WHERE token_digest = %s", digest)
+    return {"user_id": world.id_of(whose.owner.name), "session_id": str(session_id)}
+
+
+def tokens(me: Person) -> list[Whose]:
+    """Only administrators make some."""
+    makers = [CALLERS["agency_admin"], CALLERS["subsystem_admin"], OTHERS["rival's admin"]]
+    others = [Whose(f"a {maker.name}", maker.agency, maker) for maker in makers if maker != me]
+    return [*(own(me) if me.may("token:create") else []), *others]
+
+
+def token(world: World, whose: Whose) -> dict[str, str]:
+    assert whose.owner
+    body = {"name": unique("t"), "permissions": ["customer:read"], "days": 1, "current": PASSWORD}
+    return {"token_id": world.client(whose.owner).post("/v1/me/tokens", body)["token"]["id"]}
+
+
+# --- rights and groups
+
+
+def role(world: World, whose: Whose) -> dict[str, str]:
+    grants = [{"permission": "customer:read", "scope": "own"}]
+    body = {"name": unique("岗"), "agency_id": world.agencies[whose.agency], "grants": grants}
+    return {"role_id": world.root.post("/v1/roles", body)["id"]}
+
+
+def grant(world: World, whose: Whose) -> dict[str, str]:
+    """On somebody's records, to a colleague of his."""
+    assert whose.owner
+    body = {"permission": "customer:read", "person_id": world.id_of(whose.owner.name)}
+    user_id = world.companion(whose.agency)
+    return {"user_id": user_id, "grant_id": world.root.post(f"/v1/users/{user_id}/grants", body)["id"]}
+
+
+def groups(me: Person) -> list[Whose]:
+    """One's own: whose admin one is, which for administrators makes no difference."""
+    return [*(own(me) if me.may("group:manage", "own") else []), *agencies(me)]
+
+
+def group(world: World, whose: Whose) -> dict[str, str]:
+    body = {"name": unique("组"), "agency_id": world.agencies[whose.agency]}
+    group_id = world.root.post("/v1/groups", body)["id"]
+    companion = world.companion(whose.agency)
+    rights = ["change_rights", "manage_members"]
+    expect(200, world.root.request("PUT", f"/v1/groups/{group_id}/members/{companion}"))
+    for person_id in (companion, *([world.id_of(whose.owner.name)] if whose.owner else [])):
+        expect(200, world.root.request("PUT", f"/v1/groups/{group_id}/admins/{person_id}", {"rights": rights}))
+    return {"group_id": group_id}
+
+
+# --- what may be ended
+
+
+def spare_agencies(me: Person) -> list[Whose]:
+    """Of nobody who asks."""
+    return [Whose("a spare agency", "spare"), Whose("another spare agency", "spare")]
+
+
+def spare_agency(world: World, whose: Whose) -> dict[str, str]:
+    return {"agency_id": world.headquarters.agency()["id"]}
+
+
+def department(world: World, whose: Whose) -> dict[str, str]:
+    made = world.headquarters.department(world.agencies[whose.agency])["id"]
+    return {"department_id": made, "other_department_id": world.departments[DEPARTMENTS[whose.agency]]}
+
+
+def leavers(me: Person) -> list[Whose]:
+    return [account("rep", SALES), account("rep", HEAD), account("rep", THEIRS)]
+
+
+def leaving(world: World, whose: Whose) -> dict[str, str]:
+    """Of somebody who held a customer and worked in a pool."""
+    assert whose.owner
+    leaver = world.headquarters.person(whose.owner.role, world.departments[whose.owner.department])
+    user_id = leaver.user["id"]
+    leaver.entered()
+    expect(200, world.root.request("PUT", f"/v1/pools/{world.pool(whose.agency, 'closed')}/members/{user_id}", {}))
+    return {"leaving_id": world.root.post(f"/v1/users/{user_id}/leaving", {}, status=202)["id"]}
+
+
 KINDS = {
     kind.name: kind
     for kind in (
@@ -291,15 +377,23 @@ KINDS = {
         Kind("attempt", of_people, attempt),
         Kind("customer", customers, customer),
         Kind("customer with a contact", customers, with_contact),
+        Kind("department", agencies, department),
         Kind("dispute", disputes, dispute),
+        Kind("grant", everybody, grant),
+        Kind("group", groups, group),
         Kind("handoff", handoffs, handoff),
+        Kind("leaving", leavers, leaving),
         Kind("member", members, member),
         Kind("person", everybody, person),
         Kind("pool", pools, pool),
         Kind("pool with a member", with_members, pool),
         Kind("review", of_people, review),
+        Kind("role", agencies, role),
+        Kind("session", everybody, session),
         Kind("shared customer", customers, shared),
         Kind("source", agencies, source),
+        Kind("spare agency", spare_agencies, spare_agency),
+        Kind("token", tokens, token),
         Kind("view", everybody, view),
     )
 }

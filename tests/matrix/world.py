@@ -158,7 +158,7 @@ class World:
 Make = Callable[[World, Whose], dict[str, str]]
 SHUT_OUT: dict[str, Callable[[World], str]] = {
     "disabled": lambda world: f"/v1/users/{world.id_of('disabled')}/disable",
-    "frozen": lambda world: f"/v1/users/{world.id_of('frozen')}/disable",
+    "frozen": lambda world: f"/v1/agencies/{world.agencies['frozen']}/freeze",
 }
 """Where headquarters posts so that a session is one no more. `frozen` is the administrator of an agency: what shuts out all of it
 belongs there."""

@@ -1,4 +1,4 @@
-"""Set-up, sessions, agencies, departments, users."""
+"""Set-up, sessions, users."""
 
 from tests.api import PASSWORD, unique
 from tests.matrix.model import administer, by_agency, invite, make_head, never_oneself, refused_as
@@ -17,8 +17,8 @@ def first_administrator(cell: Cell) -> dict[str, str]:
     }
 
 
-def new_user(cell: Cell, role: str = "rep") -> dict[str, str]:
-    return {"login": unique("u"), "role": role, "department_id": cell.ids["department_id"]}
+def new_user(cell: Cell, role: str = "rep") -> dict[str, object]:
+    return {"login": unique("u"), "roles": [role], "department_id": cell.ids["department_id"]}
 
 
 OF_ACCOUNT = {"of": "account", "spends": True}
@@ -33,19 +33,8 @@ ROWS = [
         rule=refused_as("wrong-credentials"),
         body=lambda cell: {"login": unique("u"), "password": PASSWORD},
     ),
-    Row("DELETE /v1/sessions/current", "session:end", anew=True),
+    Row("DELETE /v1/sessions/current", "session:end", anew=True, turn="sessions"),
     Row("PUT /v1/me/password", "password:change", rule=refused_as("password-refused"), body={"new": "too short"}),
-    Row("GET /v1/me", "profile:read"),
-    Row("POST /v1/agencies", "agency:create", body=lambda cell: {"name": unique("代理")}),
-    Row("GET /v1/agencies", "agency:read"),
-    Row(
-        "POST /v1/departments",
-        "department:create",
-        of="agency",
-        rule=by_agency,
-        body=lambda cell: {"agency_id": cell.ids["agency_id"], "name": unique("部")},
-    ),
-    Row("GET /v1/departments", "department:read"),
     Row("GET /v1/logins/{login}", "user:create", more={"login": lambda cell: unique("u")}),
     Row("POST /v1/users", "user:create", of="agency", rule=by_agency, body=new_user),
     Row(
@@ -64,6 +53,7 @@ ROWS = [
         rule=administer,
         body=lambda cell: {"display_name": unique("名")},
         version="person",
+        turn="account",
         **OF_ACCOUNT,
     ),
     Row(f"POST {USER}/disable", "user:disable", rule=never_oneself, **OF_ACCOUNT),
