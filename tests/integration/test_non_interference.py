@@ -175,7 +175,9 @@ class Busy(Nobody):
         limit = {"subject": "agency", "limit": 50 + self.rounds}
         expect(200, us["admin"].request("PUT", "/v1/policies/stock-limit", limit))
         expect(200, us["admin"].request("PUT", "/v1/policies/follow-up", {"hours": 10 + self.rounds}))
-        user = root.post("/v1/users", {"login": f"b-new-{self.rounds}", "roles": ["rep"], "department_id": self.made["department"]})
+        user = root.post(
+            "/v1/users", {"login": f"b-new-{self.rounds}", "roles": ["rep"], "department_id": self.made["department"]}
+        )
         expect(200, us["admin"].request("POST", f"/v1/users/{user['id']}/disable"))
         self.made |= {"pool": pool["id"], "view": saved["id"], "source": source["id"], "member": member["id"]}
 

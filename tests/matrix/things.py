@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from tests.api import PASSWORD, brand, company, digits, eventually, expect, unique
 from gateway.tokens import digest_of
+from tests.api import PASSWORD, brand, company, digits, eventually, expect, unique
 from tests.matrix.model import Person, Whose
 from tests.matrix.world import CALLERS, COMPANIONS, FIRST, HEAD, MARKET, OFFICE, OTHERS, SALES, THEIRS, Make, World
 

@@ -1,7 +1,7 @@
 """Row grants."""
 
 from tests.matrix.model import give_on
-from tests.matrix.table import Cell, Row
+from tests.matrix.table import Row
 from tests.matrix.world import HEAD, MARKET, SALES, THEIRS
 
 GRANTS = "/v1/users/{user_id}/grants"

@@ -17,9 +17,7 @@ ROWS = [
     Row(f"GET {OF_USER}", "session:read", of="account"),
     Row(f"DELETE {OF_USER}/{{session_id}}", "session:end", rule=administer, **OF_SESSION),
     Row(f"DELETE {OF_USER}", "session:end", of="account", rule=administer, spends=True, turn="sessions"),
-    Row(
-        "GET /v1/settings/login", "login:configure", query=lambda cell: f"?agency_id={cell.ids['agency_id']}", **OF_AGENCY
-    ),
+    Row("GET /v1/settings/login", "login:configure", query=lambda cell: f"?agency_id={cell.ids['agency_id']}", **OF_AGENCY),
     Row(
         "PUT /v1/settings/login",
         "login:configure",
