@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from embedded.stack import Stack
-from services.contracts.errors import NotAuthenticated
-from services.contracts.permissions import BEFORE_OWN_PASSWORD, ROLES
+from services.contracts.errors import NotAuthenticated, QudaoError
+from services.contracts.permissions import BEFORE_OWN_PASSWORD, OF_EVERYBODY, ROLES
 from services.identity.service import IdentityService
 from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Signer, Verifier
@@ -116,10 +116,10 @@ class InProcess:
         passport = self.passport(token)
         if passport.outcome != "done":
             return passport
-        code = secrets.token_hex(8)
-        gives_code = name in ("invite_user", "reset_password")
-        told = self.call(passport.answer["token"], name, message | ({"code_digest": digest_of(code)} if gives_code else {}))
-        return told._replace(answer={**told.answer, "code": code}) if gives_code else told
+        secret = secrets.token_hex(8)
+        kept_as, told_as = SECRETS.get(name, ("", ""))
+        told = self.call(passport.answer["token"], name, message | ({kept_as: digest_of(secret)} if kept_as else {}))
+        return told._replace(answer={**told.answer, told_as: secret}) if kept_as else told
 
     def grants(self, token: str) -> dict[str, str] | None:
         passport = self.passport(token)
@@ -144,6 +144,14 @@ class InProcess:
 
     def advance(self, hours: float) -> None:
         self.owner.execute(LATER.format(timedelta(hours=hours).total_seconds()) if hours else REAL)  # type: ignore[arg-type]
+
+
+SECRETS = {
+    "change_password": ("token_digest", "token"),
+    "invite_user": ("code_digest", "code"),
+    "reset_password": ("code_digest", "code"),
+}
+"""What the gateway makes: as what its digest goes along, and as what it is told."""
 
 
 def digest_of(secret: str) -> str:
@@ -173,19 +181,27 @@ class OverHttp:
         return self.request(None, "POST", "/v1/sessions", {"login": login, "password": secret})
 
     def ask(self, token: str, name: str, message: dict[str, Any]) -> Told:
-        rest = {key: value for key, value in message.items() if key not in ("user_id", "expected_version")}
+        in_path = ("user_id", "expected_version", *OF_PATH.get(name, ()))
+        rest = {key: value for key, value in message.items() if key not in in_path}
         version = {"If_Match": f'"{message["expected_version"]}"'} if "expected_version" in message else {}
-        user = f"/v1/users/{message.get('user_id')}"
+        user, role = f"/v1/users/{message.get('user_id')}", f"/v1/roles/{message.get('role_id')}"
+        agency, department = (f"/v1/{kind}/{message.get(key)}" for kind, key in PLACES)
         method, path = {
             "add_agency": ("POST", "/v1/agencies"),
             "add_department": ("POST", "/v1/departments"),
             "add_user": ("POST", "/v1/users"),
+            "create_role": ("POST", "/v1/roles"),
             "change_password": ("PUT", "/v1/me/password"),
             "disable_user": ("POST", f"{user}/disable"),
             "end_session": ("DELETE", "/v1/sessions/current"),
+            "freeze_agency": ("POST", f"{agency}/freeze"),
             "invite_user": ("POST", f"{user}/one-time-code"),
+            "merge_department": ("POST", f"{department}/merge"),
+            "move_department": ("POST", f"{department}/move"),
             "reset_password": ("POST", f"{user}/password-reset"),
             "restore_user": ("POST", f"{user}/restore"),
+            "thaw_agency": ("POST", f"{agency}/thaw"),
+            "update_role": ("PATCH", role),
             "update_user": ("PATCH", user),
         }[name]
         return self.request(token, method, path, rest or None, **version)
@@ -203,6 +219,16 @@ class OverHttp:
         return set(items)
 
 
+PLACES = (("agencies", "agency_id"), ("departments", "department_id"))
+OF_PATH = {
+    "freeze_agency": ("agency_id",),
+    "merge_department": ("department_id",),
+    "move_department": ("department_id",),
+    "thaw_agency": ("agency_id",),
+    "update_role": ("role_id",),
+}
+
+
 # --- the model
 
 
@@ -211,6 +237,17 @@ class Department:
     id: str
     agency: str
     parent: str | None
+    is_merged: bool = False
+
+
+@dataclass
+class Role:
+    """One that was made; it gives nothing by which anybody is administered."""
+
+    id: str
+    agency: str
+    grants: dict[str, str]
+    version: int = 1
 
 
 @dataclass
@@ -263,18 +300,22 @@ class Model:
     agencies: list[str] = field(default_factory=list)
     departments: dict[str, Department] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
+    roles: dict[str, Role] = field(default_factory=dict)
+    frozen: set[str] = field(default_factory=set)
     sessions: list[Session] = field(default_factory=list)
 
     def is_live(self, session: Session) -> bool:
         is_in_time = self.hours < session.opened_at + ABSOLUTE and self.hours < session.used_at + IDLE
-        return is_in_time and session.user.is_active and not session.is_ended
+        return is_in_time and session.user.is_active and not session.is_ended and session.user.agency not in self.frozen
 
     def grants(self, session: Session) -> dict[str, str]:
-        granted = BEFORE_OWN_PASSWORD if session.by_code else ROLES[session.user.role]
-        return {permission: str(scope) for permission, scope in granted.items()}
+        role = session.user.role
+        granted = BEFORE_OWN_PASSWORD if session.by_code else {**OF_EVERYBODY, **ROLES.get(role, {})}
+        made = self.roles[role].grants if role in self.roles and not session.by_code else {}
+        return {permission: str(scope) for permission, scope in granted.items()} | made
 
     def refusal(self, session: Session, permission: str) -> str | None:
-        """Before anything is looked at."""
+        """Before anything is looked at; a session that is over is not used."""
         if not self.is_live(session):
             return "not-authenticated"
         session.used_at = self.hours
@@ -302,14 +343,24 @@ PERMISSIONS = {
     "add_agency": "agency:create",
     "add_department": "department:create",
     "add_user": "user:create",
+    "create_role": "role:manage",
     "disable_user": "user:disable",
+    "freeze_agency": "agency:freeze",
     "invite_user": "user:invite",
+    "merge_department": "department:merge",
+    "move_department": "department:move",
     "reset_password": "user:reset",
     "restore_user": "user:restore",
+    "thaw_agency": "agency:freeze",
+    "update_role": "role:manage",
     "update_user": "user:update",
 }
 LISTS = {"list_agencies": "agency:read", "list_departments": "department:read", "list_users": "user:read"}
-DENIALS = ("permission-denied", "not-found", "above-your-rights", "wrong-credentials")
+DENIALS = {"not-found"} | {kind.slug() for kind in QudaoError.registry.values() if kind.is_denial}
+MADE_ROLES = st.dictionaries(
+    st.sampled_from(("customer:read", "day:read")), st.sampled_from(("own", "department", "agency")), min_size=1
+)
+MOST_LEVELS = 12
 
 
 class Identity(RuleBasedStateMachine):
@@ -345,7 +396,8 @@ class Identity(RuleBasedStateMachine):
         return list(self.model.users.values())[number % len(self.model.users)]
 
     def department(self, number: int) -> Department:
-        return list(self.model.departments.values())[number % len(self.model.departments)]
+        there = [each for each in self.model.departments.values() if not each.is_merged]
+        return there[number % len(there)]
 
     def do(self, session: Session, name: str, expected: str, /, **message: Any) -> Told:
         """Asks, and compares with what the model says, unless the session may not even ask."""
@@ -374,10 +426,101 @@ class Identity(RuleBasedStateMachine):
         parent = None if below is None else self.department(below)
         is_hidden = not self.model.sees(session.user, agency) or bool(parent and parent.agency != agency)
         message = {"agency_id": agency, "name": unique("部")} | ({"parent_id": parent.id} if parent else {})
-        told = self.do(session, "add_department", "not-found" if is_hidden else "done", **message)
+        is_deep = parent is not None and len(list(self.line_of(parent))) == MOST_LEVELS
+        expected = "not-found" if is_hidden else "tree-too-deep" if is_deep else "done"
+        told = self.do(session, "add_department", expected, **message)
         if told.outcome == "done":
             made = Department(told.answer["id"], agency, parent.id if parent else None)
             self.model.departments[made.id] = made
+
+    @rule(by=SOME, which=SOME, thaws=st.booleans())
+    def freeze_or_thaw(self, by: int, which: int, thaws: bool) -> None:
+        session, agency = self.session(by), self.model.agencies[which % len(self.model.agencies)]
+        stays = agency == self.model.headquarters and not thaws
+        name = "thaw_agency" if thaws else "freeze_agency"
+        if self.do(session, name, "headquarters-stays" if stays else "done", agency_id=agency).outcome != "done":
+            return
+        if thaws:
+            self.model.frozen.discard(agency)
+        elif agency not in self.model.frozen:
+            self.model.frozen.add(agency)
+            for user in self.model.users.values():
+                if user.agency == agency:
+                    self.model.end(user)
+
+    def levels(self, department: Department) -> int:
+        """Of what is below it, itself included; merged ones are still where they were."""
+        lines = [list(self.line_of(each)) for each in self.model.departments.values()]
+        return max(line.index(department.id) + 1 for line in lines if department.id in line)
+
+    def placing(self, session: Session, department: Department, parent: Department | None, levels: int) -> str:
+        """Whether a department, or what is below it, comes to stand below another one."""
+        if not self.model.sees(session.user, department.agency) or (parent and parent.agency != department.agency):
+            return "not-found"
+        above = list(self.line_of(parent)) if parent else []
+        if department.id in above:
+            return "department-below-itself"
+        return "tree-too-deep" if len(above) + levels > MOST_LEVELS else "done"
+
+    @rule(by=SOME, which=SOME, below=st.none() | SOME)
+    def move_department(self, by: int, which: int, below: int | None) -> None:
+        session, department = self.session(by), self.department(which)
+        parent = None if below is None else self.department(below)
+        parent_id = parent.id if parent else None
+        expected = self.placing(session, department, parent, self.levels(department))
+        if expected == "tree-too-deep" and parent_id == department.parent:
+            expected = "done"
+        told = self.do(session, "move_department", expected, department_id=department.id, parent_id=parent_id)
+        if told.outcome == "done":
+            department.parent = parent_id
+
+    @rule(by=SOME, which=SOME, to=SOME)
+    def merge_department(self, by: int, which: int, to: int) -> None:
+        """But for headquarters': there the next example begins."""
+        session, department, into = self.session(by), self.department(which), self.department(to)
+        if department.agency == self.model.headquarters:
+            return
+        expected = self.placing(session, department, into, max(1, self.levels(department) - 1))
+        if self.do(session, "merge_department", expected, department_id=department.id, into_id=into.id).outcome != "done":
+            return
+        department.is_merged = True
+        for child in self.model.departments.values():
+            if child.parent == department.id:
+                child.parent = into.id
+        for user in self.model.users.values():
+            user.version += department.id in (user.department, *user.managed)
+            user.department = into.id if user.department == department.id else user.department
+            user.managed = list(dict.fromkeys(into.id if each == department.id else each for each in user.managed))
+
+    # --- roles
+
+    @rule(by=SOME, at=SOME, grants=MADE_ROLES)
+    def create_role(self, by: int, at: int, grants: dict[str, str]) -> None:
+        session, agency = self.session(by), self.model.agencies[at % len(self.model.agencies)]
+        expected = "done" if self.model.sees(session.user, agency) else "not-found"
+        message = {"agency_id": agency, "name": unique("岗"), "grants": body_of(grants)}
+        told = self.do(session, "create_role", expected, **message)
+        if told.outcome == "done":
+            self.model.roles[told.answer["id"]] = Role(told.answer["id"], agency, grants)
+
+    @precondition(lambda self: self.model.roles)
+    @rule(by=SOME, which=SOME, grants=MADE_ROLES)
+    def change_made_role(self, by: int, which: int, grants: dict[str, str]) -> None:
+        """All who have it feel it at once. Those of headquarters are there for all, and changed by it alone."""
+        session, role = self.session(by), list(self.model.roles.values())[which % len(self.model.roles)]
+        expected = "done" if self.model.sees(session.user, role.agency) else "not-found"
+        if role.agency == self.model.headquarters and not session.user.is_head:
+            expected = "above-your-rights"
+        message = {"role_id": role.id, "expected_version": role.version, "grants": body_of(grants)}
+        if self.do(session, "update_role", expected, **message).outcome == "done":
+            role.version += grants != role.grants
+            role.grants = grants
+
+    @precondition(lambda self: self.model.roles)
+    @rule(by=SOME, whom=SOME, which=SOME)
+    def give_made_role(self, by: int, whom: int, which: int) -> None:
+        role = list(self.model.roles.values())[which % len(self.model.roles)]
+        self.change_role(by, whom, role.id, [], is_stale=False)
 
     # --- people
 
@@ -413,13 +556,18 @@ class Identity(RuleBasedStateMachine):
         if expected == "done" and is_stale:
             expected = "version-conflict"
         elif expected == "done" and role != user.role:
-            if not self.model.may_give(session.user, role, user.agency):
+            made = self.model.roles.get(role)
+            if made and made.agency not in (user.agency, self.model.headquarters):
+                expected = "invalid-request"
+            elif not self.model.may_give(session.user, role, user.agency):
                 expected = "above-your-rights"
             elif role != HEAD and user.is_head and user.is_active and not self.model.remains(user):
                 expected = "last-administrator"
         if expected == "done" and not may_oversee(role, user.agency, overseen):
             expected = "managed-departments-missing"
         ids = [each.id for each in overseen]
+        if expected == "done" and user is session.user and (role, ids) != (user.role, user.managed):
+            expected = "own-account"
         message = {
             "user_id": user.id,
             "expected_version": user.version + is_stale,
@@ -437,6 +585,8 @@ class Identity(RuleBasedStateMachine):
         expected = self.administering(session.user, user)
         if expected == "done" and department.agency != user.agency:
             expected = "not-found"
+        elif expected == "done" and user is session.user and department.id != user.department:
+            expected = "own-account"
         message = {"user_id": user.id, "expected_version": user.version, "department_id": department.id}
         told = self.do(session, "update_user", expected, **message)
         if told.outcome == "done":
@@ -504,7 +654,7 @@ class Identity(RuleBasedStateMachine):
         is_late = user.code_until is not None and self.model.hours >= user.code_until
         is_right = user.secret is not None and user.is_active and not is_late and not is_wrong
         user.failures = [at for at in user.failures if self.model.hours - at < WINDOW]
-        expected = "done" if is_right else "wrong-credentials"
+        expected = "wrong-credentials" if not is_right else "agency-frozen" if user.agency in self.model.frozen else "done"
         expected = "captcha-required" if len(user.failures) >= FREE else expected
         told = self.driver.log_in(user.login, WRONG if is_wrong or user.secret is None else user.secret)
         assert told.outcome == expected, (told, expected)
@@ -548,7 +698,7 @@ class Identity(RuleBasedStateMachine):
             assert told.outcome == "not-authenticated"
         elif is_guessing:
             assert told.outcome == "session-forfeited"
-            self.denied += 1
+            self.count(told.outcome)
             session.is_ended = True
         else:
             assert told.outcome == "done", told
@@ -556,7 +706,7 @@ class Identity(RuleBasedStateMachine):
             if not session.by_code:
                 user.failures = []
             user.secret, user.code_until = new, None
-            session.by_code, session.used_at = False, self.model.hours
+            session.token, session.by_code, session.used_at = told.answer["token"], False, self.model.hours
             self.model.end(user, but=session)
 
     @precondition(lambda self: not any(self.model.is_live(session) and session.user.is_head for session in self.model.sessions))
@@ -594,6 +744,8 @@ class Identity(RuleBasedStateMachine):
         rows = self.driver.owner.execute(DEPARTMENTS, [list(self.model.departments)]).fetchall()
         assert {id_ for id_, *_ in rows} == self.model.departments.keys()
         for id_, agency, parent, path in rows:
+            if self.model.departments[id_].is_merged:
+                continue
             known = self.model.departments[id_]
             assert (agency, parent) == (known.agency, known.parent)
             assert path == ".".join(reversed(list(self.line_of(known))))
@@ -624,7 +776,7 @@ class Identity(RuleBasedStateMachine):
         listed = self.driver.listed(session.token, name)
         if refused:
             assert listed is None
-            self.denied += refused == "permission-denied"
+            self.denied += refused in DENIALS
             return
         agencies = {
             "list_agencies": {agency: agency for agency in self.model.agencies},
@@ -671,6 +823,10 @@ def audited(owner: psycopg.Connection[Any], result: str) -> int:
     """What services do by themselves left out, but for log-ins, which the gateway asks for."""
     mine = "actor NOT LIKE 'system:%%' OR operation = 'identity.open_session'"
     return int((owner.execute(f"SELECT count(*) FROM audit WHERE result = %s AND ({mine})", [result]).fetchone() or (0,))[0])  # type: ignore[arg-type]  # noqa: S608 a constant
+
+
+def body_of(grants: dict[str, str]) -> list[dict[str, str]]:
+    return [{"permission": permission, "scope": scope} for permission, scope in grants.items()]
 
 
 def may_oversee(role: str, agency: str, overseen: list[Department]) -> bool:

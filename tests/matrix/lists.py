@@ -134,11 +134,10 @@ HAPPENED = """
 TOKENS = """
     SELECT api_token.id, agency_id, person_id FROM api_token JOIN person ON person.id = person_id
 """
-BUILT_IN = ", ".join(f"('{name}')" for name in ROLES)
-ROLES_THERE_ARE = f"""
+MADE_ROLES = """
     SELECT id::text, agency_id, NULL, NULL, CASE WHEN is_common THEN 'common' END FROM role WHERE archived_at IS NULL
-    UNION ALL SELECT name, NULL, NULL, NULL, 'common' FROM (VALUES {BUILT_IN}) AS built_in (name)
 """
+ALL_ROLES = " UNION ALL ".join([MADE_ROLES, *(f"SELECT '{name}', NULL, NULL, NULL, 'common'" for name in sorted(ROLES))])
 
 
 def of_customer(key: str, table: str) -> str:
@@ -227,7 +226,7 @@ LISTS = [
         key="version",
     ),
     List("GET /v1/saved-views", saved, "customers", VIEWS),
-    List("GET /v1/roles", role, "identity", ROLES_THERE_ARE),
+    List("GET /v1/roles", role, "identity", ALL_ROLES),
     List(
         "GET /v1/users/{user_id}/grants",
         within("grant:read"),

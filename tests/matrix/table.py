@@ -36,8 +36,8 @@ class Row:
     its ids fill in the path. `rule` says what somebody with the permission is told, by whose the object is. `body` is what a
     permitted caller could send, or makes it for a cell; `query` stands behind the path. `version` names the table whose row's
     version goes into If-Match, or is the version itself. A row that `spends` changes its object, so that each permitted caller
-    gets a new one; with `anew` he asks in a new session of his own. Rows of one `turn` are asked one after the other. `read` finds the word in the
-    answer.
+    gets a new one; with `anew` he asks in a new session of his own. Rows of one `turn` are asked one after the other.
+    `read` finds the word in the answer.
     """
 
     route: str
