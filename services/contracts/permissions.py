@@ -326,11 +326,17 @@ BEFORE_SECOND_FACTOR: RoleGrants = {**BEFORE_OWN_PASSWORD, "factor:manage": Scop
 
 NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
     {
+        "agency:freeze",
         "factor:manage",
         "factor:reset",
+        "field:configure",
+        "grant:give",
+        "group:manage",
         "login:configure",
+        "member:configure",
         "password:change",
         "profile:update",
+        "role:manage",
         "session:end",
         "session:read",
         "token:create",
@@ -338,9 +344,12 @@ NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
         "token:revoke",
         "user:invite",
         "user:reset",
+        "user:restore",
+        "user:update",
     }
 )
-"""What takes a person: who finds a program's token must neither get into an account by it nor outlive it."""
+"""What takes a person: who finds a program's token must neither get into an account by it nor outlive it, by rights that he gives
+to an account of his own, an account that he opens again, or a secret that is told to him."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),

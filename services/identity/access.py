@@ -13,7 +13,7 @@ from services.contracts.permissions import ROLES, Scope
 from services.contracts.reach import Grants, Place, Reach, Viewer, union_of
 from services.identity import domain, granting, queries
 from services.identity.models import Department, Person
-from services.identity.rights import grants_of_role
+from services.identity.rights import grants_of_role, rights_of
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 
@@ -69,6 +69,14 @@ def place_of(session: DatabaseSession, person: Person) -> Place:
     return Place(person.agency_id, person.id, home, frozenset(above), tuple(others), groups)
 
 
+def place_about(session: DatabaseSession, agency_id: UUID, department_id: UUID | None, about_id: UUID | None) -> Place:
+    """Where the records of a grant stand: a department's, or a person's."""
+    if department_id:
+        return Place(agency_id, None, ids_of(found(queries.find_department(session, department_id)).path))
+    assert about_id
+    return place_of(session, found(queries.find_person(session, about_id)))
+
+
 def ids_of(path: str) -> tuple[UUID, ...]:
     return tuple(map(UUID, path.split(".")))
 
@@ -81,20 +89,29 @@ def grants_of_roles(session: DatabaseSession, keys: Collection[str]) -> Grants:
 
 
 def check_roles(session: DatabaseSession, call: Call, keys: Collection[str], place: Place) -> None:
-    """Raises AboveYourRights when the caller may not give these roles to somebody who stands there, or take them from him."""
+    """Raises AboveYourRights when the caller may not give these roles to somebody who stands there."""
+    check_rights(session, call, grants_of_roles(session, keys), place)
+
+
+def check_rights(session: DatabaseSession, call: Call, given: Grants, place: Place) -> None:
     agency = found(queries.find_agency(session, place.agency_id))
-    receiver = granting.Receiver(place, agency.is_headquarters)
-    granting.check_role(call.caller, call.caller.grants, grants_of_roles(session, keys), receiver)
+    granting.check_role(call.caller, call.caller.grants, given, granting.Receiver(place, agency.is_headquarters))
+
+
+def check_administered(session: DatabaseSession, call: Call, user_id: UUID, place: Place) -> None:
+    """Raises AboveYourRights for somebody of whose rights the caller could not give one, whatever gives it: by his password he
+    would have it himself."""
+    check_rights(session, call, rights_of(found(queries.find_facts(session, user_id))), place)
 
 
 def lock_administered(work: Work, call: Call, user_id: UUID) -> Person:
-    """A user whom the caller may change, his row locked: nobody administers who holds a role that he could not grant.
+    """A user whom the caller may change, his row locked: nobody administers who holds what he could not give.
 
     Raises NotFound, OutOfScope or AboveYourRights.
     """
     person = found_person(work.session, queries.lock_person(work.session, user_id), user_id)
     check_scope(call, person.agency_id)
-    check_roles(work.session, call, person.roles, place_of(work.session, person))
+    check_administered(work.session, call, person.id, place_of(work.session, person))
     return person
 
 

@@ -10,7 +10,7 @@ from services.identity import domain, queries
 from services.identity.access import found
 from services.identity.guessing import as_oneself, lock_proven
 from services.identity.models import ApiToken
-from services.identity.passports import caller_of
+from services.identity.passports import caller_of, lacks_factor
 from services.identity.rights import rights_of
 from services.identity.whose import lock_whose, whose
 from services.plumbing import paging
@@ -76,6 +76,7 @@ class ApiTokens(Service):
             or token.is_frozen
             or token.revoked_at is not None
             or token.now >= token.expires_at
+            or lacks_factor(token)
         ):
             raise NotAuthenticated()
         if token.used_at is None or token.now - token.used_at > domain.USED_RESOLUTION:

@@ -1,6 +1,6 @@
 """What a user is made: his roles, the departments that he is in and oversees, his supervisor. Never by himself."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session as DatabaseSession
@@ -10,12 +10,13 @@ from services.contracts.errors import InvalidRequest
 from services.contracts.permissions import ROLES, Ability, abilities_of
 from services.contracts.reach import Grants, Place
 from services.identity import domain, granting, queries
-from services.identity.access import check_roles, grants_of_roles, ids_of, place_of, put_into
+from services.identity.access import check_roles, grants_of_roles, ids_of, place_about, place_of, put_into
 from services.identity.inactivity import check_administrator_remains
 from services.identity.models import Department, Person
 from services.identity.people import add_person
-from services.identity.rights import rights_of, scopes_of_role
+from services.identity.rights import grants_of_group, rights_of, scopes_of_role
 from services.plumbing.call import Call
+from services.plumbing.passport import Caller
 from services.plumbing.work import Work
 
 
@@ -66,6 +67,7 @@ def change(work: Work, call: Call, person: Person, command: contract.UpdateUser,
         roles, abilities = new_roles(work, call, person, keys_of(command.roles), inactive_days)
     if (home, others, roles) != (person.department_id, person.other_department_ids, person.roles):
         check_ceilings(work.session, roles, [home, *others])
+        check_ceilings_besides(work.session, person, home, others)
     managed = person.managed_department_ids if "oversees" in abilities else []
     if command.managed_department_ids is not None:
         managed = list(dict.fromkeys(command.managed_department_ids))
@@ -145,6 +147,20 @@ def check_managed(session: DatabaseSession, agency_id: UUID, abilities: Collecti
 def check_ceilings(session: DatabaseSession, keys: Collection[str], department_ids: Collection[UUID]) -> None:
     """Raises AboveCeiling when these roles are more than somebody who is in all of these departments may have."""
     granting.check_ceilings(grants_of_roles(session, keys), ceilings_of(session, department_ids))
+
+
+def check_ceilings_besides(session: DatabaseSession, person: Person, home: UUID, others: Sequence[UUID]) -> None:
+    """Raises AboveCeiling when grants or rights in groups give somebody more than who is in these departments may have."""
+    ceilings, facts = ceilings_of(session, [home, *others]), queries.find_facts(session, person.id)
+    if not ceilings or facts is None:
+        return
+    receiver = Caller(str(person.id), person.agency_id, home, tuple(person.managed_department_ids), tuple(others))
+    for grant in facts.row_grants:
+        about = (UUID(grant[name]) if grant[name] else None for name in ("department_id", "about_id"))
+        place = place_about(session, person.agency_id, *about)
+        granting.check_row_ceilings(receiver, grant["permission"], place, ceilings)
+    for group in facts.groups:
+        granting.check_ceilings(grants_of_group(UUID(group["id"]), group["rights"]), ceilings)
 
 
 def check_ceilings_of_moved(session: DatabaseSession, department: Department, into: Department) -> None:

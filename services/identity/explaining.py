@@ -24,7 +24,7 @@ from services.contracts.permissions import OF_RECORDS, Permission, Scope
 from services.contracts.reach import Place, Reach, covers_now, words_of
 from services.identity import domain, queries
 from services.identity.access import (
-    check_roles,
+    check_administered,
     check_scope,
     found,
     found_department,
@@ -120,7 +120,7 @@ def judge_here(
     session: DatabaseSession, call: Call, subject: Subject, action: Permission, kind: str, id_: UUID
 ) -> tuple[Judgement, list[Reason]]:
     """About a user or a department. Raises NotFound, OutOfScope."""
-    place, keys = placed(session, call, kind, id_)
+    place = placed(session, call, kind, id_)
     now = business_time(session)
 
     def is_enough(reach: Reach) -> bool:
@@ -136,30 +136,29 @@ def judge_here(
         owner_id=place.person_id,
         department_ids=list(place.ancestors),
     )
-    return judged, list(refusals(session, replace(call, caller=subject.caller), action, place, keys)) if may else []
+    return judged, list(refusals(session, replace(call, caller=subject.caller), action, place)) if may else []
 
 
-def placed(session: DatabaseSession, call: Call, kind: str, id_: UUID) -> tuple[Place, Sequence[str]]:
-    """Where the object stands, and the roles of a user."""
+def placed(session: DatabaseSession, call: Call, kind: str, id_: UUID) -> Place:
+    """Where the object stands."""
     if kind == "user":
-        person = found_person(session, queries.find_person(session, id_), id_)
-        place, keys = place_of(session, person), person.roles
+        place = place_of(session, found_person(session, queries.find_person(session, id_), id_))
     else:
         department = found_department(session, id_)
-        place, keys = Place(department.agency_id, None, ids_of(department.path)), []
+        place = Place(department.agency_id, None, ids_of(department.path))
     if not reaches_agency(call.caller.grants.get("user:read", Scope.OWN), call.caller, place.agency_id):
         raise NotFound()
-    return place, keys
+    return place
 
 
-def refusals(session: DatabaseSession, call: Call, action: Permission, place: Place, keys: Sequence[str]) -> list[Reason]:
+def refusals(session: DatabaseSession, call: Call, action: Permission, place: Place) -> list[Reason]:
     """What else forbids to administer a user; `call` is as if the subject asked."""
     if action not in ADMINISTERING or place.person_id is None:
         return []
     try:
         if action in NEVER_TO_ONESELF:
             domain.check_not_oneself(call.user_id, place.person_id)
-        check_roles(session, call, keys, place)
+        check_administered(session, call, place.person_id, place)
     except OwnAccount as refused:
         return [Reason(code="own_account", counts=False, text=refused.title)]
     except AboveYourRights as refused:

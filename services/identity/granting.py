@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.contracts.errors import AboveCeiling, AboveYourRights
 from services.contracts.permissions import OF_EVERYBODY, OF_SELLERS, Permission, Scope
-from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, scopes_in, union_of
+from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, scopes_in, together
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,14 @@ class Receiver:
     is_of_headquarters: bool
 
 
-def givable(held: Grants) -> Grants:
-    """What somebody may give: what he holds, and who adds users also what it takes to sell, which administrators do not do."""
-    appoints = held.get("user:create")
-    return held if appoints is None else union_of([held, dict.fromkeys(OF_SELLERS, appoints)])
+def enough_of(held: Grants, permission: Permission, given: Reach) -> Reach | None:
+    """By what of his somebody gives this: by his holding it. Who adds users, and need not sell, gives also what sellers have, as
+    far as they have it, and lets others change the customers that he sees."""
+    reaches = [held[permission]] if permission in held else []
+    if "user:create" in held:
+        reaches += [held["user:create"]] if OF_SELLERS.get(permission) is given else []
+        reaches += [held["customer:read"]] if permission == "customer:update" and "customer:read" in held else []
+    return together(*reaches) if reaches else None
 
 
 def is_everybodys(permission: Permission, reach: Reach) -> bool:
@@ -30,13 +34,13 @@ def is_everybodys(permission: Permission, reach: Reach) -> bool:
 
 def check_role(giver: Viewer, held: Grants, given: Grants, receiver: Receiver) -> None:
     """Raises AboveYourRights when a role may not be given to this receiver, or taken from him."""
-    most = givable(held)
     for permission, reach in given.items():
         if is_everybodys(permission, reach):
             continue
         if reach is Scope.ALL and not receiver.is_of_headquarters:
             raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
-        if permission not in most or not may_give(giver, most[permission], reach, receiver.place):
+        enough = enough_of(held, permission, reach)
+        if enough is None or not may_give(giver, enough, reach, receiver.place):
             raise AboveYourRights(reason="you do not hold this yourself as far as that", permission=permission)
 
 
@@ -51,11 +55,10 @@ def may_give(giver: Viewer, held: Reach, given: Reach, receiver: Place) -> bool:
 
 def check_contents(giver: Viewer, held: Grants, contents: Grants, of: Place, *, is_common: bool) -> None:
     """Raises AboveYourRights when a role of this agency may not be made or changed, whoever will have it."""
-    most = givable(held)
     for permission, reach in contents.items():
         if reach is Scope.ALL and not is_common:
             raise AboveYourRights(reason="only headquarters has roles that count on all agencies", permission=permission)
-        enough = most.get(permission)
+        enough = enough_of(held, permission, reach)
         if enough is Scope.ALL or is_everybodys(permission, reach):
             continue
         if enough is not Scope.AGENCY or is_common or reach is Scope.ALL or of.agency_id != giver.agency_id:
@@ -71,12 +74,12 @@ def check_sight(giver: Viewer, held: Grants, before: Place, after: Place) -> Non
 
 def check_leaders(giver: Viewer, held: Grants, leaders: Iterable[Grants], of: Place) -> None:
     """Raises AboveYourRights when those who would come to stand above somebody may thereby what one cannot give."""
-    most = givable(held)
     for grants in leaders:
         for permission, reach in grants.items():
-            if Scope.SUBORDINATES in scopes_in(reach) and not (
-                permission in most and may_give(giver, most[permission], Scope.SUBORDINATES, of)
-            ):
+            if Scope.SUBORDINATES not in scopes_in(reach):
+                continue
+            enough = enough_of(held, permission, Scope.SUBORDINATES)
+            if enough is None or not may_give(giver, enough, Scope.SUBORDINATES, of):
                 raise AboveYourRights(reason="the supervisor would have more than you hold", permission=permission)
 
 

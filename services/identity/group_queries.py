@@ -38,6 +38,14 @@ def list_groups(
     return session.scalars(query.where(SalesGroup.id > after) if after else query).all()
 
 
+def lock_groups_of(session: Session, person_id: UUID) -> Sequence[SalesGroup]:
+    """In which somebody is a member or an admin."""
+    administered = select(GroupAdmin.group_id).where(GroupAdmin.person_id == person_id)
+    is_in = or_(SalesGroup.member_ids.contains([person_id]), SalesGroup.id.in_(administered))
+    query = select(SalesGroup).where(is_in, ~SalesGroup.is_dissolved).order_by(SalesGroup.id)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
+
+
 def find_admin(session: Session, group_id: UUID, person_id: UUID) -> GroupAdmin | None:
     return session.get(GroupAdmin, (group_id, person_id), populate_existing=True)
 

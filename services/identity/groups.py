@@ -197,6 +197,19 @@ def colleague(work: Work, group: SalesGroup, person_id: UUID) -> Person:
     return person
 
 
+def leave_groups(work: Work, person: Person) -> None:
+    """He neither is a member of any nor looks after one any more."""
+    for group in rows.lock_groups_of(work.session, person.id):
+        group.member_ids = [each for each in group.member_ids if each != person.id]
+        if known := rows.find_admin(work.session, group.id, person.id):
+            work.session.delete(known)
+        group.version += 1
+        work.session.flush()
+        work.emit(
+            event_of(group_view(work.session, group)), aggregate_id=group.id, version=group.version, agency_id=group.agency_id
+        )
+
+
 def told(work: Work, group: SalesGroup, old: contract.GroupView | None) -> contract.GroupView:
     """The answer to a change of a group, or to a new one; nothing is told of a change that changed nothing."""
     work.session.flush()

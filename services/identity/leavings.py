@@ -17,9 +17,11 @@ from services.identity import domain
 from services.identity import leaving_queries as queries
 from services.identity.access import check_scope, lock_administered, within_agency
 from services.identity.accounts import disable
+from services.identity.groups import leave_groups
 from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains
 from services.identity.leaving_models import Leaving, LeavingPart
 from services.identity.models import Person
+from services.identity.row_grants import withdraw_all
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.events import handles
@@ -39,6 +41,8 @@ class Leavings(AsksWhoIsAway, ListeningService):
             refuse_second(work.session, person)
             check_plan(work.session, person, command.plan)
             disable(work, person)
+            withdraw_all(work, person, by=call.user_id)
+            leave_groups(work, person)
             leaving = order(work, person, command.plan, by=call.user_id)
             return answered(work, leaving, person.display_name)
 

@@ -5,7 +5,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.contracts.reach import Grants
+from services.identity import domain
 from services.plumbing.passport import Caller
+
+
+def lacks_factor(opened: Row[Any]) -> bool:
+    """Whether somebody, or a program for him, is let do nothing before he has a second factor."""
+    asked_of = [*(opened.of_all_factor_roles or ()), *(opened.own_factor_roles or ())]
+    return domain.lacks_factor(opened.roles, asked_of=asked_of, is_on=opened.factor_on_at is not None)
 
 
 def caller_of(opened: Row[Any], grants: Grants, *, must_choose: bool = False) -> Caller:

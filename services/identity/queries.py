@@ -340,6 +340,12 @@ def lock_grant(session: DatabaseSession, person_id: UUID, grant_id: UUID) -> Row
     return session.scalars(query.with_for_update()).one_or_none()
 
 
+def lock_live_grants(session: DatabaseSession, person_id: UUID) -> Sequence[RowGrant]:
+    """Of a person whose row is locked, so that none is added."""
+    query = select(RowGrant).where(RowGrant.person_id == person_id, *rights.IS_LIVE).order_by(RowGrant.id)
+    return session.scalars(query.with_for_update(), execution_options=FRESH).all()
+
+
 def count_live_grants(session: DatabaseSession, person_id: UUID) -> int:
     return session.scalar(select(func.count()).where(RowGrant.person_id == person_id, *rights.IS_LIVE)) or 0
 
@@ -397,17 +403,20 @@ def put_code(session: DatabaseSession, person_id: UUID, digest: str, expires_at:
 
 OF_PASSPORTS = ("agency_id", "department_id", "other_department_ids", "managed_department_ids", "display_name")
 of_all, own = LoginSettings.__table__.alias("of_all"), LoginSettings.__table__.alias("own")
+
+
+def settings_of(*names: str) -> list[ColumnElement[Any]]:
+    """Of headquarters and of the person's agency."""
+    return [settings.c[name].label(f"{settings.name}_{name}") for settings in (of_all, own) for name in names]
+
+
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "opened_at", "used_at", "expires_at", "ended_at")),
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
         *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
-        *(
-            settings.c[name].label(f"{settings.name}_{name}")
-            for settings in (of_all, own)
-            for name in ("idle_minutes", "session_hours", "factor_roles")
-        ),
+        *settings_of("idle_minutes", "session_hours", "factor_roles"),
         SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
@@ -544,10 +553,15 @@ FIND_TOKEN: Select[Any] = (
         *(Person.__table__.c[name] for name in (*OF_PASSPORTS, "status")),
         *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
+        *settings_of("factor_roles"),
+        SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
     .join_from(ApiToken.__table__, Person.__table__, ApiToken.__table__.c.person_id == Person.__table__.c.id)
     .join(Agency.__table__, Agency.__table__.c.id == Person.__table__.c.agency_id)
+    .outerjoin(of_all, of_all.c.is_headquarters)
+    .outerjoin(own, own.c.agency_id == Person.__table__.c.agency_id)
+    .outerjoin(SecondFactor.__table__, SecondFactor.__table__.c.person_id == Person.__table__.c.id)
     .where(ApiToken.__table__.c.token_digest == bindparam("token_digest"))
 )
 

@@ -7,10 +7,17 @@ from sqlalchemy import ColumnElement, or_, true
 
 from services.contracts import roles as contract
 from services.contracts.base import Page
-from services.contracts.errors import InvalidRequest, ManagedDepartmentsMissing, RoleArchived, RoleInUse, VersionConflict
+from services.contracts.errors import (
+    AboveYourRights,
+    InvalidRequest,
+    ManagedDepartmentsMissing,
+    RoleArchived,
+    RoleInUse,
+    VersionConflict,
+)
 from services.contracts.permissions import ROLES, Scope, abilities_of
 from services.contracts.reach import Place
-from services.identity import granting, queries
+from services.identity import domain, granting, queries
 from services.identity.access import check_scope, found, refuse_empty
 from services.identity.appointing import check_ceilings_of_all
 from services.identity.models import Agency, Person, Role
@@ -119,6 +126,7 @@ def lock_changeable(work: Work, call: Call, role_id: UUID) -> Role:
 
 
 def change_role(work: Work, call: Call, role: Role, command: contract.UpdateRole) -> None:
+    """Raises OwnAccount for who has the role himself and would change what it grants, besides those of its parts."""
     changes = command.model_dump(include=command.model_fields_set - {"role_id", "expected_version", "grants"})
     for name, value in changes.items():
         setattr(role, name, value)
@@ -127,7 +135,10 @@ def change_role(work: Work, call: Call, role: Role, command: contract.UpdateRole
     role.grants = kept(command.grants)
     check_contents(work, call, found(queries.find_agency(work.session, role.agency_id)), role.grants)
     work.session.flush()
-    follow(work, role, queries.lock_holders(work.session, role.key))
+    holders = queries.lock_holders(work.session, role.key)
+    for holder in holders:
+        domain.check_not_oneself(call.user_id, holder.id)
+    follow(work, role, holders)
 
 
 def follow(work: Work, role: Role, holders: Sequence[Person]) -> None:
@@ -145,6 +156,8 @@ def follow(work: Work, role: Role, holders: Sequence[Person]) -> None:
 
 def check_contents(work: Work, call: Call, agency: Agency, grants: Sequence[dict[str, object]]) -> None:
     """Raises AboveYourRights, and InvalidRequest for departments of other agencies."""
+    if agency.is_headquarters and call.scope is not Scope.ALL:
+        raise AboveYourRights(reason="roles of headquarters are given in all agencies")
     place = Place(agency.id)
     granting.check_contents(call.caller, call.caller.grants, grants_of_role(grants), place, is_common=agency.is_headquarters)
     wrong = [

@@ -10,7 +10,7 @@ from services.contracts.base import Nothing, Page
 from services.contracts.errors import GrantEnds, OutOfScope, TooManyGrants, UserNotActive
 from services.contracts.reach import Place, covers_now
 from services.identity import domain, granting, queries
-from services.identity.access import check_scope, department_of, found, found_person, ids_of, place_of
+from services.identity.access import check_scope, department_of, found, found_person, ids_of, place_about, place_of
 from services.identity.appointing import ceilings_of
 from services.identity.models import Person, RowGrant
 from services.plumbing import paging
@@ -106,10 +106,7 @@ def place_of_grant(work: Work, call: Call, agency_id: UUID, command: contract.Gi
 
 
 def place_in(session: DatabaseSession, grant: RowGrant) -> Place:
-    if grant.department_id:
-        return Place(grant.agency_id, None, ids_of(found(queries.find_department(session, grant.department_id)).path))
-    assert grant.about_id
-    return place_of(session, found(queries.find_person(session, grant.about_id)))
+    return place_about(session, grant.agency_id, grant.department_id, grant.about_id)
 
 
 def reaches(session: DatabaseSession, call: Call, place: Place, now: datetime) -> bool:
@@ -118,6 +115,13 @@ def reaches(session: DatabaseSession, call: Call, place: Place, now: datetime) -
 
 def is_live(grant: RowGrant, now: datetime) -> bool:
     return grant.withdrawn_at is None and (grant.until is None or now < grant.until)
+
+
+def withdraw_all(work: Work, person: Person, *, by: UUID) -> None:
+    """Of somebody whose row is locked: what he was given does not come back with him."""
+    for grant in queries.lock_live_grants(work.session, person.id):
+        grant.withdrawn_by, grant.withdrawn_at = by, work.now
+        tell(work, grant)
 
 
 def told(work: Work, grant: RowGrant) -> contract.GrantView:

@@ -27,7 +27,7 @@ from services.identity.guessing import TryToLogIn
 from services.identity.inactivity import AsksWhoIsAway, is_overdue
 from services.identity.login_settings import factor_roles_by, limits_by, limits_of
 from services.identity.models import OneTimeCode, Person, Session
-from services.identity.passports import caller_of
+from services.identity.passports import caller_of, lacks_factor
 from services.identity.passwords import hash_password, is_outdated, matches
 from services.identity.rights import rights_of
 from services.plumbing.call import Call
@@ -117,8 +117,7 @@ def grants_of(opened: Row[Any]) -> Grants:
     """What a session's passport carries: little before one has chosen a password, or a second factor where it is asked for."""
     if opened.by_code:
         return BEFORE_OWN_PASSWORD
-    asked_of = [*(opened.of_all_factor_roles or ()), *(opened.own_factor_roles or ())]
-    if domain.lacks_factor(opened.roles, asked_of=asked_of, is_on=opened.factor_on_at is not None):
+    if lacks_factor(opened):
         return BEFORE_SECOND_FACTOR
     return rights_of(opened)
 

@@ -573,3 +573,20 @@ def test_half_a_reveal_is_refused(team: Team, body: Any) -> None:
 def test_the_list_takes_no_cursor_of_elsewhere(team: Team) -> None:
     assert team.supervisor.request("GET", "/v1/reveals?cursor=nonsense").status_code == 422
     assert team.supervisor.request("GET", "/v1/reveals?customer_id=nobody").status_code == 422
+
+
+# --- roles that agencies make
+
+
+def test_no_role_of_an_agency_shows_what_headquarters_hides(root: Client, headquarters: Headquarters, team: Team) -> None:
+    seller = headquarters.person("rep", team.department_id)
+    customer = seller.entered(phone=f"0514-{digits()}")
+    set_to(root, levels={"rep": {"own": {"phone": "hidden"}}})
+    eventually(lambda: seller.get(path(customer))["phone"], until=lambda phone: phone is None)
+    everyday = [{"permission": "profile:read", "scope": "own"}]
+    role = expect(201, team.admin.request("POST", "/v1/roles", {"name": unique("岗"), "grants": everyday}))
+    whose = f"/v1/users/{seller.user['id']}"
+    tag = f'"{team.admin.get(whose)["version"]}"'
+    expect(200, team.admin.request("PATCH", whose, {"roles": ["rep", role["id"]]}, If_Match=tag))
+    eventually(lambda: seller.get("/v1/me")["roles"], until=lambda roles: role["id"] in roles)
+    assert seller.get(path(customer))["phone"] is None

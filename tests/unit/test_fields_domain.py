@@ -54,10 +54,20 @@ def test_several_roles_together_have_the_widest_level_of_each_field() -> None:
     assert (both["phone"], both["fax"], both["email"]) == ("masked", "read", "masked")
 
 
-def test_a_role_that_the_policy_does_not_name_has_the_defaults() -> None:
-    known = policy(rep={"overseen": {"phone": "read"}})
+def test_a_role_that_an_agency_has_made_shows_and_reveals_no_more_than_every_role_of_the_policy() -> None:
+    assert seen(DEFAULT_POLICY, "made up by an agency") == seen(DEFAULT_POLICY) == OVERSEEN
+    known = FieldPolicy.model_validate(
+        {
+            "levels": {"rep": {"own": {"phone": "masked"}, "overseen": {"phone": "read"}}},
+            "reveals_a_day": {"rep": 3, "manager": 9},
+        }
+    )
     assert seen(known, "made up by an agency") == seen(known) == OVERSEEN
-    assert domain.reveals_a_day(known, ["made up by an agency"]) == domain.reveals_a_day(known, []) == 20
+    assert seen(known, "made up by an agency", relation="own")["phone"] == "masked"
+    assert seen(known, "rep", "made up by an agency", relation="own", may_edit=True) == OWN | {"phone": "masked"}
+    assert seen(known, "rep", "made up by an agency")["phone"] == "read"
+    assert domain.reveals_a_day(known, ["rep", "made up by an agency"]) == 3
+    assert domain.reveals_a_day(known, []) == 20
 
 
 def test_what_is_not_given_is_as_by_default() -> None:

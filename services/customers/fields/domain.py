@@ -22,9 +22,11 @@ BY_DEFAULT = FieldLevels()
 
 
 def levels_of(policy: FieldPolicy, roles: Collection[str], relation: Relation, *, may_edit: bool) -> Levels:
-    """The widest of all roles; one that the policy does not know has the defaults. `edit` only for who may change customers."""
-    known = {str(role): levels for role, levels in policy.levels.items()}
-    of_roles: list[Levels] = [getattr(known.get(role, BY_DEFAULT), relation) for role in roles] or [getattr(BY_DEFAULT, relation)]
+    """The widest of all roles. One that agencies have made themselves is in no policy and has the narrowest of those that are:
+    what headquarters hides nobody shows again by a role of his own. `edit` only for who may change customers."""
+    known: dict[str, Levels] = {str(role): getattr(levels, relation) for role, levels in policy.levels.items()}
+    narrowest: Levels = {field: min((levels[field] for levels in known.values()), key=WIDTH.__getitem__) for field in OWN}
+    of_roles = [known.get(role, narrowest) for role in roles] or [getattr(BY_DEFAULT, relation)]
     widest = {field: max((levels[field] for levels in of_roles), key=WIDTH.__getitem__) for field in OWN}
     return widest if may_edit else {field: min(level, "read", key=WIDTH.__getitem__) for field, level in widest.items()}
 
@@ -41,7 +43,7 @@ def searchable(relations: Collection[Levels]) -> set[RestrictedField]:
 
 def reveals_a_day(policy: FieldPolicy, roles: Collection[str]) -> int:
     known = {str(role): limit for role, limit in policy.reveals_a_day.items()}
-    return max((known.get(role, REVEALS_A_DAY) for role in roles), default=REVEALS_A_DAY)
+    return max((known.get(role, min(known.values())) for role in roles), default=REVEALS_A_DAY)
 
 
 def local_day(moment: datetime) -> date:
