@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.contracts.errors import AboveCeiling, AboveYourRights
-from services.contracts.permissions import OF_EVERYBODY, OF_SELLERS, Permission, Scope
+from services.contracts.permissions import OF_EVERYBODY, OF_SELLERS, ROLES, Permission, Scope
 from services.contracts.reach import Grants, Place, Reach, Viewer, covers, is_within, scopes_in, together
 
 
@@ -17,13 +17,17 @@ class Receiver:
     is_of_headquarters: bool
 
 
+NOT_OF_ADMINISTRATORS = OF_SELLERS.keys() - ROLES["subsystem_admin"].keys()
+"""What nobody could give by his holding it, as those who add users need not sell."""
+
+
 def enough_of(held: Grants, permission: Permission, given: Reach) -> Reach | None:
     """By what of his somebody gives this: by his holding it. Who adds users, and need not sell, gives also what sellers have, as
-    far as they have it, and lets others change the customers that he sees."""
+    far as they have it, and what administrators do not do themselves on the customers that he sees."""
     reaches = [held[permission]] if permission in held else []
     if "user:create" in held:
         reaches += [held["user:create"]] if OF_SELLERS.get(permission) is given else []
-        reaches += [held["customer:read"]] if permission == "customer:update" and "customer:read" in held else []
+        reaches += [held["customer:read"]] if permission in NOT_OF_ADMINISTRATORS and "customer:read" in held else []
     return together(*reaches) if reaches else None
 
 

@@ -77,7 +77,8 @@ def test_a_program_of_who_lacks_a_second_factor_does_nothing_either(headquarters
 
 
 def test_nobody_resets_the_password_of_who_was_granted_more_than_he_could_give(headquarters: Headquarters, team: Team) -> None:
-    clerk = headquarters.person(roles=[made(team.admin, *SELLING, of("user:reset"))], department_id=team.department_id)
+    of_clerks = made(team.admin, *SELLING, of("user:create"), of("user:reset"))
+    clerk = headquarters.person(roles=[of_clerks], department_id=team.department_id)
     seller = made(team.admin, *SELLING)
     plain, trusted = (headquarters.person(roles=[seller], department_id=team.department_id) for _ in range(2))
     customer = team.neighbour.entered()
