@@ -343,13 +343,15 @@ NOT_FOR_TOKENS: frozenset[Permission] = frozenset(
         "token:read",
         "token:revoke",
         "user:invite",
+        "user:leave",
         "user:reset",
         "user:restore",
         "user:update",
     }
 )
 """What takes a person: who finds a program's token must neither get into an account by it nor outlive it, by rights that he gives
-to an account of his own, an account that he opens again, or a secret that is told to him."""
+to an account of his own, an account that he opens again, or a secret that is told to him; nor shut out an agency, or give away
+for good all that somebody holds."""
 
 SYSTEM: dict[str, frozenset[Permission]] = {
     "gateway": frozenset({"health:read", "member:receive", "session:open", "session:resolve", "setup:perform"}),

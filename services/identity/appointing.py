@@ -67,7 +67,7 @@ def change(work: Work, call: Call, person: Person, command: contract.UpdateUser,
         roles, abilities = new_roles(work, call, person, keys_of(command.roles), inactive_days)
     if (home, others, roles) != (person.department_id, person.other_department_ids, person.roles):
         check_ceilings(work.session, roles, [home, *others])
-        check_ceilings_besides(work.session, person, home, others)
+        check_ceilings_besides(work.session, receiver_at(person, home, others), ceilings_of(work.session, [home, *others]))
     managed = person.managed_department_ids if "oversees" in abilities else []
     if command.managed_department_ids is not None:
         managed = list(dict.fromkeys(command.managed_department_ids))
@@ -149,25 +149,32 @@ def check_ceilings(session: DatabaseSession, keys: Collection[str], department_i
     granting.check_ceilings(grants_of_roles(session, keys), ceilings_of(session, department_ids))
 
 
-def check_ceilings_besides(session: DatabaseSession, person: Person, home: UUID, others: Sequence[UUID]) -> None:
-    """Raises AboveCeiling when grants or rights in groups give somebody more than who is in these departments may have."""
-    ceilings, facts = ceilings_of(session, [home, *others]), queries.find_facts(session, person.id)
-    if not ceilings or facts is None:
+def check_ceilings_besides(session: DatabaseSession, receiver: Caller, ceilings: Sequence[Grants]) -> None:
+    """Raises AboveCeiling when grants or rights in groups give more to somebody who is in these departments than he may have."""
+    facts = queries.find_facts(session, receiver.user_id) if ceilings else None
+    if facts is None:
         return
-    receiver = Caller(str(person.id), person.agency_id, home, tuple(person.managed_department_ids), tuple(others))
     for grant in facts.row_grants:
         about = (UUID(grant[name]) if grant[name] else None for name in ("department_id", "about_id"))
-        place = place_about(session, person.agency_id, *about)
+        place = place_about(session, receiver.agency_id, *about)
         granting.check_row_ceilings(receiver, grant["permission"], place, ceilings)
     for group in facts.groups:
         granting.check_ceilings(grants_of_group(UUID(group["id"]), group["rights"]), ceilings)
 
 
+def receiver_at(person: Person, home: UUID, others: Sequence[UUID]) -> Caller:
+    """He, as who is in these departments."""
+    return Caller(str(person.id), person.agency_id, home, tuple(person.managed_department_ids), tuple(others))
+
+
 def check_ceilings_of_moved(session: DatabaseSession, department: Department, into: Department) -> None:
-    """Raises AboveCeiling when somebody in a department, or below it, has a role that he may not have below the other one."""
+    """Raises AboveCeiling when somebody in a department, or below it, has what he may not have below the other one."""
     ceilings = ceilings_of(session, {into.id})
     for key in queries.roles_below(session, department) if ceilings else ():
         granting.check_ceilings(grants_of_roles(session, [key]), ceilings)
+    for person in queries.list_granted_below(session, department) if ceilings else ():
+        receiver = receiver_at(person, person.department_id, person.other_department_ids)
+        check_ceilings_besides(session, receiver, ceilings)
 
 
 def check_ceilings_of_all(session: DatabaseSession, grants: Grants, people: Iterable[Person]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     delete,
+    exists,
     func,
     literal,
     or_,
@@ -34,6 +35,7 @@ from services.identity.models import (
     Agency,
     ApiToken,
     Department,
+    GroupAdmin,
     Identifier,
     LoginFailures,
     LoginSettings,
@@ -103,11 +105,23 @@ def departments_of_person(session: DatabaseSession, person_id: UUID) -> list[UUI
 
 def roles_below(session: DatabaseSession, department: Department) -> Sequence[str]:
     """Of everybody who is in a department or below it."""
+    query = select(func.unnest(Person.roles)).where(Person.agency_id == department.agency_id, is_in_or_below(department))
+    return session.scalars(query.distinct()).all()
+
+
+def list_granted_below(session: DatabaseSession, department: Department) -> Sequence[Person]:
+    """Who is in a department or below it, and has live grants or rights in a sales group."""
+    has_grants = exists().where(RowGrant.person_id == Person.id, *rights.IS_LIVE)
+    has_groups = exists().where(GroupAdmin.person_id == Person.id)
+    is_there = (Person.agency_id == department.agency_id, is_in_or_below(department))
+    return session.scalars(select(Person).where(*is_there, or_(has_grants, has_groups)).order_by(Person.id)).all()
+
+
+def is_in_or_below(department: Department) -> ColumnElement[bool]:
+    """Of a person."""
     places = select(Department.id).where(Department.agency_id == department.agency_id, is_below(department.path))
     below = func.array(places.scalar_subquery(), type_=ARRAY(Uuid))
-    is_there = or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below))
-    query = select(func.unnest(Person.roles)).where(Person.agency_id == department.agency_id, is_there).distinct()
-    return session.scalars(query).all()
+    return or_(Person.department_id == any_(below), Person.other_department_ids.overlap(below))
 
 
 def lock_departments_of(session: DatabaseSession, agency_id: UUID) -> list[Department]:

@@ -54,9 +54,9 @@ def make_token(who: Client, *permissions: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    "permission", ["grant:give", "group:manage", "member:configure", "role:manage", "user:restore", "user:update"]
+    "permission", ["grant:give", "group:manage", "member:configure", "role:manage", "user:leave", "user:restore", "user:update"]
 )
-def test_no_program_gives_rights_opens_accounts_or_is_told_secrets(team: Team, permission: str) -> None:
+def test_no_program_gives_rights_opens_accounts_hands_over_or_is_told_secrets(team: Team, permission: str) -> None:
     assert told(make_token(team.admin, permission)) == (422, "not-for-tokens")
 
 
@@ -160,3 +160,23 @@ def test_nobody_brings_grants_or_rights_in_groups_below_a_ceiling(headquarters: 
         assert told(change(team.admin, user(who), department_id=low)) == (403, "above-ceiling")
         assert told(change(team.admin, user(who), other_department_ids=[low])) == (403, "above-ceiling")
     assert change(team.admin, user(plain), department_id=low).status_code == 200
+
+
+def test_nobody_moves_or_merges_departments_with_grants_or_rights_in_groups_below_a_ceiling(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    body = {"agency_id": team.agency_id, "name": unique("部"), "ceiling": ["rep", "agency_admin"]}
+    low = team.admin.post("/v1/departments", body)["id"]
+    body = {"agency_id": team.agency_id, "name": unique("部"), "ceiling": ["rep"]}
+    lower = team.admin.post("/v1/departments", body)["id"]
+    department, others = (headquarters.department(team.agency_id)["id"] for _ in range(2))
+    granted, leading = headquarters.person("rep", department), headquarters.person("rep", others)
+    grant = team.admin.post(f"{user(granted)}/grants", {"permission": "customer:read", "person_id": team.neighbour.user["id"]})
+    group = team.admin.post("/v1/groups", {"name": unique("组")})["id"]
+    expect(200, team.admin.request("PUT", f"/v1/groups/{group}/admins/{leading.user['id']}", {"rights": ["see_customers"]}))
+    for each in (department, others):
+        moved = team.admin.request("POST", f"/v1/departments/{each}/move", {"parent_id": lower})
+        merged = team.admin.request("POST", f"/v1/departments/{each}/merge", {"into_id": lower})
+        assert (told(moved), told(merged)) == ((403, "above-ceiling"), (403, "above-ceiling"))
+        assert team.admin.request("POST", f"/v1/departments/{each}/move", {"parent_id": low}).status_code == 200
+    expect(204, team.admin.request("DELETE", f"{user(granted)}/grants/{grant['id']}"))
+    assert team.admin.request("POST", f"/v1/departments/{department}/move", {"parent_id": lower}).status_code == 200
