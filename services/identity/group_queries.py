@@ -66,4 +66,4 @@ def put_admin(session: Session, group: SalesGroup, person_id: UUID, rights: list
 
 def names_of(session: Session, people: Sequence[UUID]) -> dict[UUID, str]:
     rows = session.execute(select(Person.id, Person.display_name).where(Person.id.in_(people)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -64,7 +64,7 @@ def left_to(session: Session, user_ids: list[UUID], now: datetime, default_days:
     """The days until each of them is locked, of those who will be some day."""
     left = func.greatest(0, days_left(now, default_days))
     query = select(Person.id, left).where(Person.id.in_(user_ids), Person.status == "active")
-    return dict(session.execute(query.where(~is_last_administrator(now, default_days))).tuples().all())
+    return dict(session.execute(query.where(~is_last_administrator(now, default_days))).all())
 
 
 def list_overdue(session: Session, now: datetime, default_days: int, most: int) -> list[tuple[UUID, int]]:
@@ -84,7 +84,7 @@ def list_unnoticed(session: Session, now: datetime, default_days: int, most: int
     left = days_left(now, default_days)
     query = select(Person.id, active_since()).where(Person.status == "active", left > 0, left <= within, ~noticed.exists())
     query = query.where(~is_last_administrator(now, default_days)).order_by(Person.id).limit(most)
-    return list(session.execute(query).tuples().all())
+    return list(session.execute(query).all())
 
 
 def find_notice(session: Session, person_id: UUID) -> InactivityNotice | None:

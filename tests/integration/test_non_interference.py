@@ -179,6 +179,16 @@ class Busy(Nobody):
             "/v1/users", {"login": f"b-new-{self.rounds}", "roles": ["rep"], "department_id": self.made["department"]}
         )
         expect(200, us["admin"].request("POST", f"/v1/users/{user['id']}/disable"))
+        colleague = us.id_of("colleague")
+        given = {"permission": "customer:read", "person_id": us.id_of("rep")}
+        grant = us["admin"].post(f"/v1/users/{colleague}/grants", given)
+        grants = [{"permission": "customer:read", "scope": "own"}]
+        role = us["admin"].post("/v1/roles", {"name": f"组长{self.rounds}", "grants": grants})
+        group = us["admin"].post("/v1/groups", {"name": f"一组{self.rounds}"})
+        expect(200, us["admin"].request("PUT", f"/v1/groups/{group['id']}/members/{colleague}"))
+        leaver = us.headquarters.add_user("rep", self.made["department"], f"b-left-{self.rounds}")
+        leaving = us["admin"].post(f"/v1/users/{leaver['id']}/leaving", {}, status=202)
+        self.made |= {"grant": grant["id"], "role": role["id"], "group": group["id"], "leaving": leaving["id"]}
         self.made |= {"pool": pool["id"], "view": saved["id"], "source": source["id"], "member": member["id"]}
 
     def flood(self) -> None:
@@ -307,6 +317,8 @@ class Script:
         )  # fmt: skip
         for who in self.us.people:
             self.get(who, *everything)
+            self.get(who, "/v1/roles", "/v1/groups", "/v1/leavings", "/v1/me/preferences", "/v1/me/tokens", "/v1/settings/login")
+            self.get(who, f"/v1/users/{self.us.id_of('colleague')}/grants", "/v1/policies/inactivity")
         for customer in self.held()[:2]:
             path = f"/v1/customers/{customer}"
             self.get("rep", path, *(f"{path}/{part}" for part in ("changes", "ownership", "contacts", "collaborators", "notes")))
@@ -352,6 +364,7 @@ class Script:
             self.ask(who, "POST", f"/v1/users/{other('person')}/disable")
             self.ask(who, "POST", "/v1/users", {"login": "a-other", "roles": ["rep"], "department_id": other("department")})
             self.ask(who, "POST", "/v1/departments", {"agency_id": other("agency"), "name": "x"})
+            self.try_identity(who)
             limit = {"subject": "person", "person_id": other("person"), "limit": 5}
             self.ask(who, "PUT", "/v1/policies/stock-limit", limit)
         own = self.us["rep"].get("/v1/customers")["items"][0]["id"]
@@ -359,6 +372,31 @@ class Script:
         rights = {"part": "support", "rights": ["read"]}
         self.ask("supervisor", "PUT", f"/v1/customers/{own}/collaborators/{other('person')}", rights)
         self.ask("supervisor", "POST", f"/v1/customers/{own}/handoffs", {"to": other("person"), "part": "sales"})
+
+    def try_identity(self, who: str) -> None:
+        """What people are and may is hidden as their customers are."""
+        other, colleague = self.other.id_of, self.us.id_of("colleague")
+        role, group, agency = f"/v1/roles/{other('role')}", f"/v1/groups/{other('group')}", f"/v1/agencies/{other('agency')}"
+        department, user = f"/v1/departments/{other('department')}", f"/v1/users/{other('person')}"
+        leaving = f"/v1/leavings/{other('leaving')}"
+        self.get(who, role, group, agency, department, f"{user}/grants", f"{user}/sessions", f"{user}/tokens", f"{user}/holdings")
+        self.get(who, leaving, f"{leaving}/customers", f"{leaving}/others", f"/v1/groups?agency_id={other('agency')}")
+        self.get(who, f"/v1/groups?person_id={other('person')}", f"/v1/settings/login?agency_id={other('agency')}")
+        self.get(who, f"/v1/policies/inactivity?agency_id={other('agency')}")
+        self.get(who, f"/v1/access/explain?action=user:read&object=user:{other('person')}")
+        self.get(who, f"/v1/access/explain?action=customer:read&object=customer:{other('customer')}")
+        self.ask(who, "PATCH", role, {"duties": "x"}, If_Match='"1"')
+        self.ask(who, "POST", f"{role}/archive")
+        self.ask(who, "PUT", f"{group}/members/{colleague}")
+        self.ask(who, "POST", f"{group}/dissolve")
+        self.ask(who, "POST", f"{department}/move", {"parent_id": None})
+        self.ask(who, "POST", f"{department}/merge", {"into_id": next(iter(self.us.departments.values()))})
+        self.ask(who, "POST", f"{agency}/freeze")
+        self.ask(who, "POST", f"{user}/leaving", {})
+        self.ask(who, "DELETE", f"{user}/grants/{other('grant')}")
+        self.ask(who, "DELETE", f"{user}/sessions")
+        self.ask(who, "POST", f"{user}/second-factor-reset")
+        self.ask(who, "POST", f"{leaving}/repeat")
 
 
 def played(stack: Stack, *, is_alone: bool) -> list[str]:

@@ -35,12 +35,12 @@ VERSIONS = {
 
 
 def positions(row: Row, me: Person) -> Sequence[Whose]:
-    """For who is not let in, whatever he asks for, two of others will do."""
+    """For who is not let in, whatever he asks for, two of others will do; for who lacks the permission the first and the last."""
     every = KINDS[row.of].places(me)
-    if me.standing == "in":
+    if me.standing == "in" and (row.permission is None or me.may(row.permission)):
         return every
-    others = [whose for whose in every if whose.owner != me]
-    return list(dict.fromkeys([others[0], others[-1]]))
+    asked = every if me.standing == "in" else [whose for whose in every if whose.owner != me]
+    return list(dict.fromkeys([asked[0], asked[-1]]))
 
 
 def cells(world: World) -> Iterator[Cell]:

@@ -273,8 +273,9 @@ def explained(action: str) -> Rule:
 
 
 def explain_another(me: Person, whose: Whose, permission: str) -> str:
-    """Who administers nobody asks about himself alone, and is told so."""
-    return DENIED if whose.owner != me and me.may(permission, "own") else by_scope(me, whose, permission)
+    """Who administers nobody asks about himself alone, and is told so of a colleague."""
+    found = by_agency(me, whose, permission)
+    return DENIED if found == DONE and whose.owner != me and me.may(permission, "own") else found
 
 
 # --- groups

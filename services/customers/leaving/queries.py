@@ -117,7 +117,7 @@ FORGET_SETTLED = text(
 def given(session: Session, leaving_id: UUID) -> dict[UUID, int]:
     """How many customers each receiver has got."""
     query = select(HandoverReceiver.person_id, HandoverReceiver.customers).where(HandoverReceiver.handover_id == leaving_id)
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def lock_untold(session: Session, leaving_id: UUID) -> Sequence[HandoverReceiver]:

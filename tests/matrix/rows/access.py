@@ -37,5 +37,5 @@ ROWS = [
         read=answer_of,
         variant=f"of {action}",
     )
-    for action in ("customer:read", "customer:release", "customer:transfer")
+    for action in ("customer:read", "customer:transfer")
 ] + [Row(EXPLAIN, "access:explain", of="account", rule=explain_another, query=about_account, variant="of an account")]
