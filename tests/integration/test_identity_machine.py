@@ -26,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from embedded.stack import Stack
 from services.contracts.errors import NotAuthenticated, QudaoError
 from services.contracts.permissions import BEFORE_OWN_PASSWORD, OF_EVERYBODY, ROLES
+from services.contracts.reach import words_of
 from services.identity.service import IdentityService
 from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Signer, Verifier
@@ -126,7 +127,8 @@ class InProcess:
         if passport.outcome != "done":
             return None
         try:
-            return {permission: str(scope) for permission, scope in self.verifier.verify(passport.answer["token"]).grants.items()}
+            grants = self.verifier.verify(passport.answer["token"]).grants
+            return {permission: words_of(reach) for permission, reach in grants.items()}
         except NotAuthenticated:
             return None
 
@@ -195,6 +197,7 @@ class OverHttp:
             "disable_user": ("POST", f"{user}/disable"),
             "end_session": ("DELETE", "/v1/sessions/current"),
             "freeze_agency": ("POST", f"{agency}/freeze"),
+            "give_grant": ("POST", f"{user}/grants"),
             "invite_user": ("POST", f"{user}/one-time-code"),
             "merge_department": ("POST", f"{department}/merge"),
             "move_department": ("POST", f"{department}/move"),
@@ -202,6 +205,7 @@ class OverHttp:
             "restore_user": ("POST", f"{user}/restore"),
             "thaw_agency": ("POST", f"{agency}/thaw"),
             "update_role": ("PATCH", role),
+            "withdraw_grant": ("DELETE", f"{user}/grants/{message.get('grant_id')}"),
             "update_user": ("PATCH", user),
         }[name]
         return self.request(token, method, path, rest or None, **version)
@@ -226,6 +230,7 @@ OF_PATH = {
     "move_department": ("department_id",),
     "thaw_agency": ("agency_id",),
     "update_role": ("role_id",),
+    "withdraw_grant": ("grant_id",),
 }
 
 
@@ -265,6 +270,8 @@ class User:
     secret: str | None = None
     code_until: float | None = None
     failures: list[float] = field(default_factory=list)
+    granted: list[str] = field(default_factory=list)
+    """Ids of the grants of `customer:read` that he has."""
 
     @property
     def has_password(self) -> bool:
@@ -312,7 +319,11 @@ class Model:
         role = session.user.role
         granted = BEFORE_OWN_PASSWORD if session.by_code else {**OF_EVERYBODY, **ROLES.get(role, {})}
         made = self.roles[role].grants if role in self.roles and not session.by_code else {}
-        return {permission: str(scope) for permission, scope in granted.items()} | made
+        grants = {permission: str(scope) for permission, scope in granted.items()} | made
+        own = grants.get("customer:read")
+        if session.user.granted and not session.by_code and own not in ("agency", "all"):
+            grants["customer:read"] = " + ".join(sorted({"listed", own or "listed"}))
+        return grants
 
     def refusal(self, session: Session, permission: str) -> str | None:
         """Before anything is looked at; a session that is over is not used."""
@@ -346,6 +357,7 @@ PERMISSIONS = {
     "create_role": "role:manage",
     "disable_user": "user:disable",
     "freeze_agency": "agency:freeze",
+    "give_grant": "grant:give",
     "invite_user": "user:invite",
     "merge_department": "department:merge",
     "move_department": "department:move",
@@ -354,6 +366,7 @@ PERMISSIONS = {
     "thaw_agency": "agency:freeze",
     "update_role": "role:manage",
     "update_user": "user:update",
+    "withdraw_grant": "grant:give",
 }
 LISTS = {"list_agencies": "agency:read", "list_departments": "department:read", "list_users": "user:read"}
 DENIALS = {"not-found"} | {kind.slug() for kind in QudaoError.registry.values() if kind.is_denial}
@@ -521,6 +534,36 @@ class Identity(RuleBasedStateMachine):
     def give_made_role(self, by: int, whom: int, which: int) -> None:
         role = list(self.model.roles.values())[which % len(self.model.roles)]
         self.change_role(by, whom, role.id, [], is_stale=False)
+
+    # --- grants; how far supervisors and managers give some is the matrix's to ask
+
+    @rule(by=SOME, whom=SOME, about=SOME)
+    def give_grant(self, by: int, whom: int, about: int) -> None:
+        session, user = self.session(by), self.user(whom)
+        colleagues = [each for each in self.model.users.values() if each.agency == user.agency]
+        if session.user.role in ("supervisor", "manager"):
+            return
+        expected = "done" if self.model.sees(session.user, user.agency) else "not-found"
+        if user is session.user:
+            expected = "own-account"
+        elif expected == "done" and not user.is_active:
+            expected = "user-not-active"
+        message = {"permission": "customer:read", "person_id": colleagues[about % len(colleagues)].id}
+        told = self.do(session, "give_grant", expected, user_id=user.id, **message)
+        if told.outcome == "done":
+            user.granted.append(told.answer["id"])
+
+    @precondition(lambda self: any(user.granted for user in self.model.users.values()))
+    @rule(by=SOME, which=SOME)
+    def withdraw_grant(self, by: int, which: int) -> None:
+        session, granted = self.session(by), [user for user in self.model.users.values() if user.granted]
+        user = granted[which % len(granted)]
+        if session.user.role in ("supervisor", "manager"):
+            return
+        expected = "done" if self.model.sees(session.user, user.agency) else "not-found"
+        message = {"user_id": user.id, "grant_id": user.granted[-1]}
+        if self.do(session, "withdraw_grant", expected, **message).outcome == "done":
+            user.granted.pop()
 
     # --- people
 
@@ -816,6 +859,7 @@ def forget_others(owner: psycopg.Connection[Any], head: str) -> None:
     """Examples share a database: of what others have left nobody administers anything."""
     owner.execute("UPDATE person SET status = 'disabled' WHERE id <> %s", [head])
     owner.execute("UPDATE session SET ended_at = clock() WHERE ended_at IS NULL")
+    owner.execute("UPDATE row_grant SET withdrawn_at = clock(), withdrawn_by = given_by WHERE withdrawn_at IS NULL")
     owner.execute("DELETE FROM login_failures")
 
 
