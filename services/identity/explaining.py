@@ -94,13 +94,13 @@ class Explaining(Service):
 def subject_of(session: DatabaseSession, call: Call, query: ExplainAccess) -> Subject:
     """Raises NotFound, OutOfScope; PermissionDenied for who may ask about himself alone."""
     user_id = query.user or call.user_id
-    if user_id != call.user_id and call.scope is Scope.OWN:
-        raise PermissionDenied(permission="access:explain")
     row = queries.find_facts(session, user_id)
     if row is None:
         found_person(session, None, user_id)
     facts = found(row)
     if user_id != call.user_id:
+        if call.scope is Scope.OWN:
+            raise PermissionDenied(permission="access:explain")
         check_scope(call, facts.agency_id)
     caller = Caller(
         subject=str(user_id),
