@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     case,
     false,
     func,
@@ -230,8 +231,10 @@ def _among_the_first(question: Question, order: Order, after: Key | None, limit:
     """Those that are found among the first of the list; all of them when nothing but the list itself is asked for."""
     base = [question.base, *([order.behind(after)] if after else [])]
     most = LOOKED_AT_FOR_PEOPLE if question.is_of_people else LOOKED_AT
-    first = order.sorted(select(TABLE.c.id).where(*base)).limit(most).subquery("first")
-    query = LINES.where(TABLE.c.id.in_(select(first.c.id)), *question.conditions())
+    first = order.sorted(select(TABLE.c.id).where(*base)).limit(most)
+    # as an array: what is joined may be turned round, and all customers' words be read before the first are known
+    ids = func.array(first.scalar_subquery(), type_=ARRAY(Uuid))
+    query = LINES.where(TABLE.c.id == any_(ids), *question.conditions())
     return order.sorted(query).limit(limit)
 
 
