@@ -20,6 +20,7 @@ from gateway.tokens import digest_of, new_session_token
 from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
 from services.contracts.base import Command, Nothing, Page, Password, View
 from services.contracts.errors import (
+    AboveCeiling,
     AboveYourRights,
     AccountLocked,
     AgencyFrozen,
@@ -43,6 +44,7 @@ from services.contracts.errors import (
     SessionForfeited,
     SetupClosed,
     SetupSecretWrong,
+    SupervisorUnfit,
     TooManyCodes,
     UserNotActive,
     VersionConflict,
@@ -221,7 +223,16 @@ async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAva
     "/users",
     status_code=201,
     summary="Add a user",
-    responses=writing(NotFound, LoginTaken, AboveYourRights, DepartmentFrozen, DepartmentMerged, ManagedDepartmentsMissing)
+    responses=writing(
+        NotFound,
+        LoginTaken,
+        AboveYourRights,
+        AboveCeiling,
+        DepartmentFrozen,
+        DepartmentMerged,
+        ManagedDepartmentsMissing,
+        SupervisorUnfit,
+    )
     | ADDED,
 )
 async def add_user(body: AddUser, caller: Writer, response: Response, tags: Tags) -> UserView:
@@ -250,10 +261,14 @@ async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
     summary="Change a user's name, department or rights",
     responses=writing(
         NotFound,
+        LoginTaken,
         AboveYourRights,
+        AboveCeiling,
+        OwnAccount,
         DepartmentFrozen,
         DepartmentMerged,
         ManagedDepartmentsMissing,
+        SupervisorUnfit,
         LastAdministrator,
         VersionConflict,
         PreconditionRequired,
