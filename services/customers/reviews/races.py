@@ -8,6 +8,7 @@ visible when its command began: of most entries that is everything with an earli
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +27,9 @@ from services.customers.reviews import items as review_items
 from services.plumbing.chores import Chore
 from services.plumbing.work import Work
 
+WINDOW = timedelta(seconds=30)
+"""Far longer than any entry takes, as its deadline ends it before. In a database that was restored from a dump, the transactions
+of what was there seem to come after those of today."""
 AT_ONCE = 100
 REASON = "came in at the same instant as others near it"
 
@@ -41,11 +45,13 @@ ARRIVED = text(
 LAST = text("SELECT max(position) FROM outbox WHERE position > (SELECT position FROM race_cursor)")
 UNSEEN = text(
     f"""
-    WITH arrival AS MATERIALIZED (SELECT position, aggregate_id, xid, began FROM outbox WHERE position = ANY(:positions)),
+    WITH arrival AS MATERIALIZED (
+        SELECT position, aggregate_id, xid, began, occurred_at FROM outbox WHERE position = ANY(:positions)),
     other AS MATERIALIZED (
         SELECT position, aggregate_id, xid FROM outbox
         WHERE xid >= (SELECT min(pg_snapshot_xmin(began)::text::bigint)::text::xid8 FROM arrival)
           AND position < (SELECT max(position) FROM arrival) AND ({CAME})
+          AND occurred_at >= (SELECT min(occurred_at) FROM arrival) - CAST(:window AS interval)
     )
     SELECT DISTINCT arrival.position, other.aggregate_id AS customer_id FROM arrival JOIN other
         ON other.position < arrival.position AND other.xid <> arrival.xid AND other.aggregate_id <> arrival.aggregate_id
@@ -105,7 +111,9 @@ def unseen_of(session: Session, arrivals: Sequence[Arrival]) -> dict[int, set[UU
     """By position, who came before it and was not visible when its command began."""
     found: dict[int, set[UUID]] = defaultdict(set)
     if arrivals:
-        for position, customer_id in session.execute(UNSEEN, {"positions": [arrival.position for arrival in arrivals]}):
+        for position, customer_id in session.execute(
+            UNSEEN, {"positions": [arrival.position for arrival in arrivals], "window": WINDOW}
+        ):
             found[position].add(customer_id)
     return found
 
