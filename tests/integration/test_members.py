@@ -669,6 +669,7 @@ def test_of_two_who_set_the_first_one_one_wins(headquarters: Headquarters) -> No
 
     assert sorted(at_once(*[lambda place=place: put(place) for place in ("650000", "640000", "620000")])) == [200, 412, 412]
     assert len(headquarters.admin.get(path)["places"]) == 1
+    expect(200, headquarters.admin.request("PUT", path, {}, If_Match='"1"'))
 
 
 # --- who sees what

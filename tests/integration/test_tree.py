@@ -211,10 +211,10 @@ def test_a_frozen_agency_receives_no_web_registered_members(stack: Stack, headqu
     team, admin = headquarters.team(), headquarters.admin
     path, rep_id = f"/v1/territories/{team.agency_id}", team.rep.user["id"]
     eventually(lambda: admin.request("GET", path).status_code, until=lambda status: status == 200)
-    expect(200, admin.request("PUT", path, {"places": ["650000"]}, If_Match='"0"'))
+    expect(200, admin.request("PUT", path, {"places": ["540000"]}, If_Match='"0"'))
 
     def send() -> Any:
-        member = {"name": company("乌鲁木齐"), "phone": f"0991-{digits()}", "province": "新疆", "city": "乌鲁木齐"}
+        member = {"name": company("拉萨"), "phone": f"0891-{digits()}", "province": "西藏", "city": "拉萨"}
         return admin.post("/v1/members", member)
 
     assert eventually(send, until=lambda member: member["person_id"])["person_id"] == rep_id
