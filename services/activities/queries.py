@@ -1,9 +1,10 @@
 """SQL of activities."""
 
-import json
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -29,18 +30,20 @@ def list_log(
     return list(session.scalars(query.where(LogEntry.id < before) if before else query))
 
 
+ENVELOPES = TypeAdapter(list[Envelope])
 ADD_TO_LOG = text(
     """
     INSERT INTO log_entry (id, source, position, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data)
-    VALUES (:id, :source, :position, :name, :aggregate_id, :version, :agency_id, :actor, :request_id, :occurred_at,
-            CAST(:data AS jsonb))
-    ON CONFLICT (id) DO NOTHING
+    SELECT id, source, position, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data
+    FROM jsonb_to_recordset(CAST(:envelopes AS jsonb)) AS told(id uuid, source text, position bigint, name text,
+         aggregate_id uuid, version integer, agency_id uuid, actor text, request_id text, occurred_at timestamptz, data jsonb)
+    ORDER BY id ON CONFLICT (id) DO NOTHING
     """
 )
 
 
-def add_to_log(session: Session, envelope: Envelope) -> None:
-    session.execute(ADD_TO_LOG, envelope.model_dump() | {"data": json.dumps(envelope.data)})
+def add_to_log(session: Session, envelopes: Sequence[Envelope]) -> None:
+    session.execute(ADD_TO_LOG, {"envelopes": ENVELOPES.dump_json(list(envelopes)).decode()})
 
 
 def lock_follow_up(session: Session, *, customer_id: UUID, agency_id: UUID, holding: int, owner_id: UUID) -> FollowUp:

@@ -1,5 +1,6 @@
 """The face of activities."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from services.activities import domain, queries
 from services.activities.models import ContactNote, FollowUp, LogEntry
 from services.activities.views import entry_view, merged, note_view
 from services.contracts import activities as contract
-from services.contracts.base import Envelope, Event, Page
+from services.contracts.base import Page
 from services.contracts.customers import SHOW_CUSTOMER, ShowCustomer
 from services.contracts.errors import NotTheOwner
 from services.contracts.permissions import Scope
@@ -18,8 +19,9 @@ from services.contracts.team import LIST_COLLABORATORS, Part
 from services.directory.service import DirectoryService
 from services.plumbing import paging
 from services.plumbing.call import Call
-from services.plumbing.events import handles
+from services.plumbing.events import handles_together
 from services.plumbing.ids import new_id
+from services.plumbing.inbox import Heard
 from services.plumbing.rpc import serves
 from services.plumbing.work import Work
 
@@ -82,9 +84,9 @@ class ActivitiesService(DirectoryService):
             rows = queries.list_log(session, of_agency(call, LogEntry), query.aggregate_id, before, query.limit + 1)
         return paging.page(Page[contract.LogEntry], [entry_view(row) for row in rows], query.limit)
 
-    @handles(*SUBSCRIPTIONS["activities"])
-    def log_event(self, event: Event, envelope: Envelope, work: Work) -> None:
-        queries.add_to_log(work.session, envelope)
+    @handles_together(*SUBSCRIPTIONS["activities"])
+    def log_event(self, heard: Sequence[Heard]) -> None:
+        queries.add_to_log(heard[0].work.session, [each.envelope for each in heard])
 
     # --- the first contact in time
 

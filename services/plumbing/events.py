@@ -3,6 +3,9 @@
     @handles(CustomerEntered)
     def count_entry(self, event: CustomerEntered, envelope: Envelope, work: Work) -> None: ...
 
+    @handles_together(CustomerEntered, CustomerMoved)
+    def count_moves(self, heard: Sequence[Heard]) -> None: ...
+
 The transaction around a handler is the plumbing's, because the inbox row must be in it.
 """
 
@@ -46,6 +49,19 @@ def handles(*events: type[Event]) -> Callable[[Any], Any]:
     def decorate(method: Any) -> Any:
         method.handled_events = events
         return method
+
+    return decorate
+
+
+def handles_together(*events: type[Event]) -> Callable[[Any], Any]:
+    """As `handles`, of a method that takes all that came together, as `Sequence[Heard]` in the order of their aggregates and
+    versions: for events that come by hundreds a second, of which each would cost a statement of its own. It may be called with
+    the same ones one by one, when the whole has failed.
+    """
+
+    def decorate(method: Any) -> Any:
+        method.takes_many = True
+        return handles(*events)(method)
 
     return decorate
 

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,7 +26,15 @@ from services.plumbing.work import Work
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Event, Envelope, Work], None]
+
+class Heard(NamedTuple):
+    """An event for a handler that takes many, and the work of its own for what follows from it."""
+
+    envelope: Envelope
+    work: Work
+
+
+Handler = Callable[[Event, Envelope, Work], None] | Callable[[Sequence[Heard]], None]
 
 # What this lock is for stands at `receive_event` in the migrations. Whoever inserts looks at the cursor as well: a leader that
 # was superseded without knowing may still be at work, and what lies below the cursor has had its effect.
@@ -70,7 +79,7 @@ def receive(engine: Any, name: str, handler: Handler, envelope: Envelope, delays
             if now is None:
                 metrics.EVENTS_HANDLED.labels(name, "known").inc()
                 return
-            run(session, now, handler, envelope)
+            run(session, handler, [(envelope, now)])
             failpoints.reach("inbox_before_commit")
     except (Exception, SystemExit) as error:
         if is_away(error):
@@ -91,12 +100,21 @@ def note_failure(engine: Any, delivery: Delivery, error: BaseException, delays: 
         session.execute(FAIL, {**identity, "envelope": envelope.model_dump_json(), "delay": delays[0], "error": describe(error)})
 
 
-def run(session: Any, now: Any, handler: Handler, envelope: Envelope) -> None:
-    logs.request_id.set(envelope.request_id)
-    work = Work(session, now, envelope.agency_id, envelope.actor, envelope.request_id)
-    handler(envelope.event(), envelope, work)
+def run(session: Any, handler: Any, told: Sequence[tuple[Envelope, datetime]]) -> None:
+    """With the business time of each; one alone unless the handler takes many."""
+    logs.request_id.set(told[0][0].request_id)
+    heard = [Heard(e, Work(session, now, e.agency_id, e.actor, e.request_id)) for e, now in told]
+    if takes_many(handler):
+        handler(heard)
+    else:
+        [(envelope, work)] = heard
+        handler(envelope.event(), envelope, work)
     session.flush()
-    tell(session, work.events)
+    tell(session, [event for each in heard for event in each.work.events])
+
+
+def takes_many(handler: Any) -> bool:
+    return getattr(handler, "takes_many", False)
 
 
 # --- several at once
@@ -166,18 +184,19 @@ class Attempt:
         self.done: list[Delivery] = []
 
     def run(self, session: Session, deliveries: Iterable[Delivery], began: dict[tuple[str, UUID], datetime]) -> None:
-        for delivery in sorted(deliveries, key=lambda delivery: delivery.turn):
-            now = began.pop(delivery.key, None)
-            if now is None:
-                continue
-            self.at = delivery
-            run(session, now, delivery.handler, delivery.envelope)
-            session.expunge_all()  # the next one shall see rows, not what this one remembers of them
-            self.done.append(delivery)
+        ordered = sorted(deliveries, key=lambda delivery: delivery.turn)
+        new = [(delivery, now) for delivery in ordered if (now := began.pop(delivery.key, None))]
+        for handler, group in groupby(new, key=lambda each: each[0].handler):
+            of_handler = list(group)
+            for part in [of_handler] if takes_many(handler) else [[each] for each in of_handler]:
+                self.at = part[0][0] if len(part) == 1 else None
+                run(session, handler, [(delivery.envelope, now) for delivery, now in part])
+                session.expunge_all()  # the next one shall see rows, not what this one remembers of them
+                self.done += [delivery for delivery, _ in part]
         self.at = None
 
     def culprit_of(self, error: BaseException) -> Delivery | None:
-        """Whose own fault the error is. A lock that was not to be had is nobody's."""
+        """Whose own fault the error is. A lock that was not to be had is nobody's, and of many at once nobody knows whose."""
         is_in_the_way = isinstance(getattr(error.__cause__, "orig", None), IN_THE_WAY)
         return None if is_in_the_way else self.at
 

@@ -89,7 +89,7 @@ def run_again(engine: Any, name: str, event_id: UUID, handler: Handler, delays: 
             row = session.execute(LOCK_TRY, identity).one_or_none()
             if row is None:
                 return
-            run(session, row.now, handler, Envelope.model_validate_json(row.envelope))
+            run(session, handler, [(Envelope.model_validate_json(row.envelope), row.now)])
             session.execute(DONE, identity)
     except (Exception, SystemExit) as error:
         if is_away(error):

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Row, and_, distinct, func, select, text
 from sqlalchemy.orm import Session
 
@@ -20,15 +21,20 @@ def lock_customer(session: Session, customer_id: UUID) -> None:
     session.execute(LOCK_CUSTOMER, {"customer_id": customer_id})
 
 
-FOLLOW_CUSTOMER = text(
-    "SELECT follow_customer(:customer_id, :version, :agency_id, :owner_id, :name, :is_key, :holding, :held_since, :source,"
-    " :entered_by, :entered_on)"
+FOLLOW_CUSTOMERS = text(
+    """
+    SELECT follow_customer(customer_id, version, agency_id, owner_id, name, is_key, holding, held_since, source,
+                           entered_by, entered_on)
+    FROM jsonb_to_recordset(CAST(:states AS jsonb)) AS told(customer_id uuid, version integer, agency_id uuid, owner_id uuid,
+         name text, is_key boolean, holding integer, held_since timestamptz, source text, entered_by uuid, entered_on date)
+    """
 )
 
 
-def follow_customer(session: Session, **state: Any) -> None:
-    """Locks the customer, then takes over its state unless a newer one is known; who entered it when, if given, in any case."""
-    session.execute(FOLLOW_CUSTOMER, state)
+def follow_customers(session: Session, states: Sequence[dict[str, Any]]) -> None:
+    """Locks each customer, in this order, and takes over its state unless a newer one is known; who entered it when, if given, in
+    any case."""
+    session.execute(FOLLOW_CUSTOMERS, {"states": to_json(states).decode()})
 
 
 COUNT_CONTACT = text(

@@ -1,5 +1,8 @@
 """The face of rules: limits as policies, the figures of a day against them, and deadlines that are kept or have their effect."""
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 from services.contracts import rules as contract
 from services.contracts.activities import ContactNoteWritten, DeadlineClosed
 from services.contracts.base import Envelope, Page
@@ -11,7 +14,8 @@ from services.directory.queries import take_over
 from services.directory.service import DirectoryService, known_person
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
-from services.plumbing.events import handles
+from services.plumbing.events import handles, handles_together
+from services.plumbing.inbox import Heard
 from services.plumbing.rpc import serves
 from services.plumbing.work import Work
 from services.rules import days, deadlines, domain, policies, queries
@@ -31,26 +35,12 @@ class RulesService(DirectoryService):
     def list_days(self, query: contract.ListDays, call: Call) -> Page[contract.TeamDay]:
         return days.list_days(query, call)
 
-    @handles(CustomerEntered, CustomerUpdated, CustomerMoved)
-    def follow_customer(self, event: CustomerState, envelope: Envelope, work: Work) -> None:
-        entered_by = entered_on = None
-        if isinstance(event, CustomerEntered) and event.owner_id:
-            entered_by, entered_on = event.entered_by or event.owner_id, domain.business_day(envelope.occurred_at)
-        queries.follow_customer(
-            work.session,
-            customer_id=event.customer_id,
-            version=envelope.version,
-            agency_id=envelope.agency_id,
-            owner_id=event.owner_id,
-            name=event.name,
-            is_key=event.is_key,
-            holding=event.holding,
-            held_since=event.held_since,
-            source=event.source,
-            entered_by=entered_by,
-            entered_on=entered_on,
-        )
-        deadlines.hear_of_customer(event, envelope, work)
+    @handles_together(CustomerEntered, CustomerUpdated, CustomerMoved)
+    def follow_customer(self, heard: Sequence[Heard]) -> None:
+        told = [(cast(CustomerState, each.envelope.event()), each) for each in heard]
+        queries.follow_customers(heard[0].work.session, [state_of(event, each.envelope) for event, each in told])
+        for event, (envelope, work) in told:
+            deadlines.hear_of_customer(event, envelope, work)
 
     @handles(ContactNoteWritten)
     def count_contact(self, event: ContactNoteWritten, envelope: Envelope, work: Work) -> None:
@@ -119,3 +109,21 @@ class RulesService(DirectoryService):
             policies.decide_allowances(work, event.agency_id, Person.id == event.user_id)
         else:
             policies.decide_allowances(work, event.agency_id, Department.ancestors.contains([event.department_id]))
+
+
+def state_of(event: CustomerState, envelope: Envelope) -> dict[str, Any]:
+    """Of the customer; who entered it and when, if the event tells."""
+    state = {
+        "customer_id": event.customer_id,
+        "version": envelope.version,
+        "agency_id": envelope.agency_id,
+        "owner_id": event.owner_id,
+        "name": event.name,
+        "is_key": event.is_key,
+        "holding": event.holding,
+        "held_since": event.held_since,
+        "source": event.source,
+    }
+    if isinstance(event, CustomerEntered) and event.owner_id:
+        state |= {"entered_by": event.entered_by or event.owner_id, "entered_on": domain.business_day(envelope.occurred_at)}
+    return state

@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -251,6 +251,32 @@ def test_two_batches_with_the_same_events_have_one_effect_each(engine: Engine, t
 
     assert things.effects() == [1, 1, 1]
     assert [state_of(engine, event) for event in things.events] == [("done", 0, None)] * 3
+
+
+def test_who_takes_many_has_all_at_once_each_once_and_one_by_one_when_one_of_them_fails(engine: Engine, things: Things) -> None:
+    taken: list[list[uuid.UUID]] = []
+    spoilt = {things.second.id}
+
+    def take(heard: Sequence[inbox.Heard]) -> None:
+        taken.append([envelope.id for envelope, _ in heard])
+        for envelope, work in heard:
+            work.session.execute(text("INSERT INTO effect VALUES (:id)"), {"id": envelope.id})
+        if spoilt & {envelope.id for envelope, _ in heard}:
+            raise ValueError("spoilt")
+
+    take.takes_many = True  # type: ignore[attr-defined]
+    deliveries = [delivery._replace(handler=take) for delivery in things.deliveries]
+    first, second, third = (event.id for event in things.events)
+    inbox.receive_all(engine, [*deliveries, *deliveries], AT_ONCE)
+    assert taken == [[first, second, third], *([each] for each in (first, second, third))]
+    assert things.effects() == [1, 0, 1]
+    assert state_of(engine, things.second)[:2] == ("failed", 1)
+
+    spoilt.clear()
+    retries.retry(engine, "change", second, take, AT_ONCE)
+    inbox.receive_all(engine, deliveries, AT_ONCE)
+    assert things.effects() == [1, 1, 1]
+    assert taken[4:] == [[second]]
 
 
 def test_lost_events_that_meet_a_lock_have_their_effect_once_too(engine: Engine, impatient: Engine, things: Things) -> None:

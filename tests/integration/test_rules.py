@@ -25,6 +25,7 @@ from services.contracts.identity import UserAdded, UserChanged
 from services.contracts.rules import StockLimitChange
 from services.contracts.tree import DepartmentAdded
 from services.plumbing.events import handlers_of
+from services.plumbing.inbox import Heard, takes_many
 from services.plumbing.work import Work
 from services.rules import policies, policy_queries, queries
 from services.rules.models import Allowance, Deadline, Holding
@@ -77,7 +78,8 @@ def hear(session: Session, envelope: Envelope) -> list[dict[str, Any]]:
     event = envelope.event()
     work = Work(session, envelope.occurred_at, envelope.agency_id, envelope.actor, envelope.request_id)
     for name in handlers_of(RulesService)[type(event)]:
-        getattr(SERVICE, name)(event, envelope, work)
+        handler = getattr(SERVICE, name)
+        handler([Heard(envelope, work)]) if takes_many(handler) else handler(event, envelope, work)
     session.flush()
     return work.events
 
