@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import amqp
@@ -121,7 +122,7 @@ class Backlog:
             wait_for(lambda: get(f"{self.stack.health_url(self.consumer)}/readyz")[0] == 200, 60, f"{self.consumer} is not back.")
             during = self.requests(max(1.0, min(6.0, self.count / 1500)))
             asked_until = time.monotonic()
-            wait_for(lambda: watch.seen[-1][1] >= self.count, self.patience, f"{self.consumer} has not caught up.")
+            wait_for(partial(watch.has_seen, self.count), self.patience, f"{self.consumer} has not caught up.")
         first, last = watch.span(self.count)
         return {
             "consumer": self.consumer,
@@ -154,11 +155,11 @@ class Backlog:
             self.write("activities", TOLD_BY_ACTIVITIES, notes)
         for producer in ("customers", "activities") if notes else ("customers",):
             with connected(self.stand, producer) as outbox:
-                wait_for(lambda outbox=outbox: is_zero(outbox, UNPUBLISHED, self.story), self.patience, "Events were not sent.")
+                wait_for(partial(is_zero, outbox, UNPUBLISHED, self.story), self.patience, "Events were not sent.")
         seconds = time.monotonic() - began
         for service in others:  # it heard them at once, and shall not be at it still
             with Watch(self.stack.owner_url(service), EFFECTS[service], self.story) as watch:
-                wait_for(lambda watch=watch: watch.seen[-1][1] >= self.count, self.patience, f"{service} does not hear.")
+                wait_for(partial(watch.has_seen, self.count), self.patience, f"{service} does not hear.")
         return self.count / seconds
 
     def write(self, service: str, statement: str, count: int) -> None:
@@ -202,6 +203,9 @@ class Watch:
             while not self._ended.wait(LOOK):
                 row = connection.execute(self.asked, {"story": self.story}).fetchone()
                 self.seen.append((time.monotonic(), int((row or (0,))[0])))
+
+    def has_seen(self, count: int) -> bool:
+        return self.seen[-1][1] >= count
 
     def span(self, count: int) -> tuple[tuple[float, int], tuple[float, int]]:
         """The last look before the first effect, and the first one that found all."""

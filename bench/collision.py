@@ -55,8 +55,8 @@ def run(wish: Wish) -> None:
 def corpus(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for line in csv.DictReader(file):
-            optional = (line.get(column) or None for column in ("province", "city", "phone", "fax"))
-            yield Row(line["id"], line["name"], *optional)
+            province, city, phone, fax = (line.get(column) or None for column in ("province", "city", "phone", "fax"))
+            yield Row(line["id"], line["name"], province, city, phone, fax)
 
 
 def ask_all(database_url: str, wish: Wish) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def enter_batch(runtime: Any, caller: Caller, rows: Sequence[CustomerFields], po
     """One batch of an import, committed."""
     command = EnterMany.model_construct(rows=list(rows))
     key = uuid.uuid4().hex
-    asked = {"passport": None, "request_id": f"bench-{key}", "command_id": key, "deadline": time.time() + 60}
+    asked: dict[str, Any] = {"passport": None, "request_id": f"bench-{key}", "command_id": key, "deadline": time.time() + 60}
     call = Call(runtime, ENTER_MANY, caller=caller, request=command, **asked)
     with call.transaction() as work:
         pool = work.session.get_one(Pool, pool_id)

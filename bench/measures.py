@@ -15,6 +15,7 @@ import psycopg
 from rapidfuzz import fuzz
 from sqlalchemy import Connection
 
+from bench import processor
 from bench.companies import Company
 from bench.comparators import Query, index_trigrams, load_raw, measure_rapidfuzz, measure_trigrams
 from bench.inside import enter_batch
@@ -92,25 +93,31 @@ class Checks:
         return {verdict: round(count[verdict] / len(new), 4) for verdict in ("free", "review", "refused")} | {"names": len(new)}
 
 
-def measure_bulk(runtime: Any, caller: Caller, pool_id: UUID, new: Sequence[Company]) -> dict[str, Any]:
-    """Batch by batch, each committed; the first one warms up."""
+def measure_bulk(runtime: Any, caller: Caller, pool_id: UUID, new: Sequence[Company], stand: Stand) -> dict[str, Any]:
+    """Batch by batch, each committed; the first one warms up. `processor_ms` is of a row: the loader's, and what each kind of
+    process did beside it."""
     rows = [CustomerFields.model_validate({field: text for field, text in each._asdict().items() if text}) for each in new]
     stay()  # as in a service, which has nothing of what is kept here to ask for
     batches = [rows[at : at + MOST_ROWS] for at in range(0, len(rows), MOST_ROWS)]
     seconds: list[float] = []
     outcomes: Counter[str] = Counter()
-    for batch in batches:
+    for at, batch in enumerate(batches):
+        if at <= 1:
+            before, of_loader = processor.times_of(stand.processes), time.process_time()
         began = time.perf_counter()
         entered = enter_batch(runtime, caller, batch, pool_id)
         seconds.append(time.perf_counter() - began)
         outcomes.update("created, for review" if one.is_for_review else one.outcome for one in entered)
     measured, took = (batches[1:], seconds[1:]) if len(batches) > 1 else (batches, seconds)
     count = sum(map(len, measured))
+    spent = {"loader": round((time.process_time() - of_loader) * 1000 / count, 3)}
+    spent |= processor.per_request(before, processor.times_of(stand.processes), count)
     return {
         "rows": count,
         "rows_per_second": round(count / sum(took), 1),
         "longest_batch_s": round(max(took), 2),
         "outcomes": dict(outcomes),
+        "processor_ms": spent,
     }
 
 

@@ -123,14 +123,14 @@ def load(stack: Stack, team: Team, nodes: Sequence[Node]) -> None:
         values["name"] = name
         make(identity, nodes)
         for statement in OF_IDENTITY:
-            identity.execute(statement.format(**values))  # type: ignore[arg-type]
+            identity.execute(statement.format(**values))
         people = identity.execute(PEOPLE).fetchall()
         identity.execute("VACUUM ANALYZE")
     for service in COPIES:
         with psycopg.connect(derive(stack.admin_url, stack.database(service).name), autocommit=True) as copies:
             departments, person = OF_COPIES
             make(copies, nodes)
-            copies.execute(departments.format(**values))  # type: ignore[arg-type]
+            copies.execute(departments.format(**values))
             with copies.cursor().copy(person) as copy:
                 for row in people:
                     copy.write_row(row)

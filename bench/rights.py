@@ -24,7 +24,8 @@ from bench.stand import NotMeasured
 from embedded.stack import Stack
 from services.contracts.permissions import OF_RECORDS
 from services.identity import queries
-from services.identity.sessions import caller_of
+from services.identity.passports import caller_of
+from services.identity.sessions import grants_of
 from services.plumbing.passport import Signer
 from services.plumbing.wall import EVERY_AGENCY, stand_in
 
@@ -74,7 +75,7 @@ def run(wish: Wish) -> None:
             runtime = runtime_of(stack.database_url("identity"))
             with runtime.reading_engine.connect() as connection:
                 stand_in(connection, EVERY_AGENCY)
-                found["usual"] = measure(connection, [f"u{2 + number}" for number in range(ASKED)])
+                found["usual"] = measure(connection, [f"u{2 + number % (found['people'] - 1)}" for number in range(ASKED)])
                 found["fullest"] = measure(connection, ["u1"] * ASKED)
             runtime.engine.dispose()
             runtime.reading_engine.dispose()
@@ -108,7 +109,7 @@ def measure(connection: Connection, logins: list[str]) -> dict[str, Any]:
         opened = queries.find_session(connection, digest)
         if opened is None:
             raise NotMeasured(f"The session of {login} was not found.")
-        token = signer.sign(caller_of(opened))
+        token = signer.sign(caller_of(opened, grants_of(opened)))
         seconds.append(time.perf_counter() - began)
         size = max(size, len(token))
     return times_of(seconds) | {"bytes": size}

@@ -117,7 +117,7 @@ def measure_all(stack: Stack, split: Split, wish: Wish) -> dict[str, Any]:
     found["http_entry"] = requests.entries(entries)
     office.let_events_go()
     say("a bulk load")
-    found["bulk"] = measure_bulk(runtime, office.administrator, office.pool_id, bulk)
+    found["bulk"] = measure_bulk(runtime, office.administrator, office.pool_id, bulk, office.stand)
     office.let_events_go()
     runtime.engine.dispose()
     found["sizes"] = sizes(stack.owner_url("customers"))

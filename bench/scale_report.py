@@ -41,7 +41,9 @@ def figures(found: dict[str, Any]) -> str:
     told = markdown(heads, rows)
     if memory:
         told += f"\n\nMemory of the customers process: PSS {judged(memory['pss_mb'], 'MB', 300)}, RSS {memory['rss_mb']:g} MB."
-    return f"{told}\nBulk load: {counted(bulk['outcomes'])} in all, and the first batch was not timed."
+    told += f"\nBulk load: {counted(bulk['outcomes'])} in all, and the first batch was not timed."
+    spent = ", ".join(f"{kind} {ms:.2f}" for kind, ms in bulk["processor_ms"].items())
+    return f"{told} Processor ms of a row: {spent}."
 
 
 def over_http(what: str, by_clients: dict[str, Any], p50: float | None, p99: float | None, rate: float | None) -> list[list[str]]:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -90,7 +91,11 @@ def raise_limit(headquarters: Headquarters, reps: Sequence[Client]) -> None:
     change = {"subject": "agency", "agency_id": agency_id, "limit": 100_000}
     expect(200, headquarters.admin.request("PUT", "/v1/policies/stock-limit", change))
     for rep in reps:
-        eventually(lambda rep=rep: rep.get("/v1/me/day")["stock"]["limit"], until=lambda limit: limit == change["limit"])
+        eventually(partial(limit_of, rep), until=lambda limit: limit == change["limit"])
+
+
+def limit_of(rep: Client) -> int:
+    return int(rep.get("/v1/me/day")["stock"]["limit"])
 
 
 def enter(rep: Client) -> str:
