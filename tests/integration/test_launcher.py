@@ -25,6 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ALL_STOPPED_WITHIN = 5.0
 
 
+def heed_signals() -> None:
+    """Also where the test run itself does not, as under nohup: what is ignored is inherited."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Launcher:
     """`qudao up` as somebody runs it in a terminal."""
 
@@ -39,6 +45,7 @@ class Launcher:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_signals,
         )
         self.said: list[str] = []
         self.family: list[psutil.Process] = []
