@@ -101,7 +101,7 @@ def test_fifty_who_enter_one_company_in_five_spellings_make_one_customer(stack: 
         {"name": f"（扬州）{own}印花厂", "phone": f"0514-{number}"},
         {"name": f"江苏省扬州市{own}印花厂", "fax": f"(0514){number}"},
     ]
-    with at_each_gateway(stack, people) as clients:
+    with at_each_gateway(stack, people, is_patient=True) as clients:
 
         def entry(index: int) -> Ask:
             return lambda: clients[index].enter(**spellings[index % len(spellings)])
@@ -126,7 +126,7 @@ def test_fifty_who_enter_companies_that_share_numbers_crosswise_never_wait_for_o
     """Locks are taken in one order: each entry has two names and two numbers of a ring that all share."""
     people = headquarters.people(10, headquarters.team().department_id)
     names, numbers = [company() for _ in range(10)], [digits() for _ in range(10)]
-    with at_each_gateway(stack, people) as clients:
+    with at_each_gateway(stack, people, is_patient=True) as clients:
 
         def entry(index: int) -> Ask:
             one, two = index % 10, (index * 7 + 3) % 10
