@@ -339,15 +339,27 @@ class Preferences(Base):
 class LoginFailures(Base):
     __tablename__ = "login_failures"
     __table_args__ = (
-        CheckConstraint("cardinality(recent) BETWEEN 1 AND 5", name="login_failures_recent_check"),
         CheckConstraint("in_a_row > 0", name="login_failures_in_a_row_check"),
         Index("login_failures_age", "last_at"),
     )
 
     login_digest: Mapped[str] = mapped_column(primary_key=True)
-    recent: Mapped[list[datetime]]
     in_a_row: Mapped[int]
     last_at: Mapped[datetime]
+
+
+class KnownDevice(Base):
+    __tablename__ = "known_device"
+    __table_args__ = (
+        CheckConstraint("expires_at > used_at", name="known_device_check"),
+        Index("known_device_person", "person_id", "used_at"),
+    )
+
+    token_digest: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="known_device_person_id_fkey"))
+    known_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class UsedCaptcha(Base):
