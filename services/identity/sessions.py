@@ -34,14 +34,19 @@ from services.identity.rights import rights_of
 from services.plumbing.call import Call
 from services.plumbing.clock import business_time
 from services.plumbing.ids import new_id
-from services.plumbing.offload import offload
+from services.plumbing.offload import is_crowded, offload
 from services.plumbing.rpc import serves
 from services.plumbing.work import Work
+
+UNKNOWN = 0.5  # the part of the line for who has neither a captcha nor a known device
+CROWD = "very many log in at this moment"
 
 
 class Sessions(AsksWhoIsAway):
     @serves(contract.OPEN_SESSION)
     def open_session(self, command: contract.OpenSession, call: Call) -> contract.SessionView:
+        if is_crowded(UNKNOWN) and not (command.captcha_id or command.device_digest):
+            raise CaptchaRequired(reason=CROWD)  # before the database is asked anything
         known = look_up(command, call)
         attempt = TryToLogIn(command, known.person, known.device, call)
         attempt.begin()
@@ -54,24 +59,34 @@ class Sessions(AsksWhoIsAway):
                 if proof is None and is_on(queries.find_factor(work.session, person.id)):
                     raise SecondFactorRequired()
                 attempt.succeed(work)
-                if locked.status == "locked" or is_overdue(work.session, locked, work.now, self.inactive_days):
-                    raise AccountLocked()
-                if queries.hold_agency(work.session, locked.agency_id).is_frozen:
-                    raise AgencyFrozen()
-                locked.last_login_at = work.now
+                self.check_admitted(work, locked)
                 locked.password_hash = renewed or locked.password_hash
-                is_old = domain.has_expired(work.now, set_at=locked.password_set_at, limits=known.limits)
-                view = add_session(work, command, locked, known.limits, may_only_choose=by_code or is_old)
-                ended = queries.end_oldest(work.session, work.now, locked.id, known.limits)
-                is_new = keep_device(work, command, locked, self.plumbing.settings)
-                new = {"session_id": str(view.id), "by_code": by_code, "second_factor": proof, "ended_sessions": ended}
-                where = {"address": command.address, "client": command.client, "is_new_device": is_new}
-                work.audit(person.id, agency_id=person.agency_id, on_behalf_of=person.id, new=new | where)
-                lacks = not known.has_factor and is_asked_for_factor(work.session, locked, known.factor_roles)
-                return work.answer(view.model_copy(update={"second_factor_required": lacks, "is_new_device": is_new}))
+                return work.answer(self.let_in(work, command, known, locked, by_code=by_code, proof=proof))
         except WrongCredentials:
             attempt.fail()
             raise
+
+    def check_admitted(self, work: Work, person: Person) -> None:
+        """Raises AccountLocked, AgencyFrozen."""
+        if person.status == "locked" or is_overdue(work.session, person, work.now, self.inactive_days):
+            raise AccountLocked()
+        if queries.hold_agency(work.session, person.agency_id).is_frozen:
+            raise AgencyFrozen()
+
+    def let_in(
+        self, work: Work, command: contract.OpenSession, known: "Known", person: Person, *, by_code: bool, proof: str | None
+    ) -> contract.SessionView:
+        """A session for somebody whose row is locked."""
+        person.last_login_at = work.now
+        is_old = domain.has_expired(work.now, set_at=person.password_set_at, limits=known.limits)
+        view = add_session(work, command, person, known.limits, may_only_choose=by_code or is_old)
+        ended = queries.end_oldest(work.session, work.now, person.id, known.limits)
+        is_new = keep_device(work, command, person, self.plumbing.settings)
+        new = {"session_id": str(view.id), "by_code": by_code, "second_factor": proof, "ended_sessions": ended}
+        where = {"address": command.address, "client": command.client, "is_new_device": is_new}
+        work.audit(person.id, agency_id=person.agency_id, on_behalf_of=person.id, new=new | where)
+        lacks = not known.has_factor and is_asked_for_factor(work.session, person, known.factor_roles)
+        return view.model_copy(update={"second_factor_required": lacks, "is_new_device": is_new})
 
     def prove_besides(self, command: contract.OpenSession, known: "Known", attempt: TryToLogIn, call: Call) -> str | None:
         """By what the second factor was proved, where there is one. Raises SecondFactorRequired and those of `prove_factor`."""
@@ -229,11 +244,11 @@ def is_right(command: contract.OpenSession, password_hash: str | None, *, is_pre
     """Half of the line is kept for tries with a captcha or on a known device: a flood without any shuts nobody out, whoever its
     log-ins are for."""
     try:
-        return offload(matches, command.password, password_hash, share=1 if is_preferred else 0.5)
+        return offload(matches, command.password, password_hash, share=1 if is_preferred else UNKNOWN)
     except ServiceUnavailable:
         if is_preferred:
             raise
-        raise CaptchaRequired(reason="very many log in at this moment") from None
+        raise CaptchaRequired(reason=CROWD) from None
 
 
 def is_code(typed: str, digest: str) -> bool:

@@ -28,6 +28,11 @@ _threads = Semaphore(AT_ONCE)
 _waiting = 0
 
 
+def is_crowded(share: float = 1) -> bool:
+    """Whether the line is so long that who may take this part of it is sent away: for who would only find out late."""
+    return _waiting >= PLACES * share
+
+
 def offload(function: Callable[..., Result], *arguments: Any, share: float = 1) -> Result:
     """What the function returns or raises. It should release the GIL, as hashing and C libraries do.
 
@@ -35,7 +40,7 @@ def offload(function: Callable[..., Result], *arguments: Any, share: float = 1) 
     is the part of the line that may be taken before that.
     """
     global _waiting
-    if _waiting >= PLACES * share:
+    if is_crowded(share):
         raise ServiceUnavailable(reason="busy", retry_after=1)
     _waiting += 1
     try:

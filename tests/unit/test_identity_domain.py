@@ -61,7 +61,7 @@ from services.identity.domain import (
     wait_after,
     with_failure,
 )
-from services.identity.sessions import is_right
+from services.identity.sessions import Sessions, is_right
 from services.plumbing import offload
 
 KNOWN = ("zhang.san", "张三", None, "san@扬州代理.cn", "+86 138-1234-5678", "扬州代理")
@@ -429,3 +429,14 @@ def test_half_of_the_line_is_kept_for_log_ins_with_a_captcha_or_on_a_known_devic
     assert try_behind(whole - 1, is_preferred=True) is (password_hash is not None)
     with pytest.raises(ServiceUnavailable):
         try_behind(whole, is_preferred=True)
+
+
+def test_in_a_crowd_who_has_neither_captcha_nor_device_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "_waiting", offload.PLACES // 2)
+    open_session = Sessions.open_session.__wrapped__  # type: ignore[attr-defined]
+    command = OpenSession(login="li", password="x", token_digest="0" * 64)
+    nothing_to_ask = None
+    with pytest.raises(CaptchaRequired):
+        open_session(Sessions(), command, nothing_to_ask)
+    with pytest.raises(AttributeError):
+        open_session(Sessions(), command.model_copy(update={"device_digest": "1" * 64}), nothing_to_ask)
