@@ -339,11 +339,14 @@ class Preferences(Base):
 class LoginFailures(Base):
     __tablename__ = "login_failures"
     __table_args__ = (
+        CheckConstraint("cardinality(recent) BETWEEN 1 AND 5", name="login_failures_recent_check"),
         CheckConstraint("in_a_row > 0", name="login_failures_in_a_row_check"),
         Index("login_failures_age", "last_at"),
     )
 
     login_digest: Mapped[str] = mapped_column(primary_key=True)
+    recent: Mapped[list[datetime]] = mapped_column(server_default=text("ARRAY[now()]"))
+    """Of the release before."""
     in_a_row: Mapped[int]
     last_at: Mapped[datetime]
 

@@ -202,7 +202,7 @@ def test_of_many_guesses_few_are_evaluated_and_the_owner_gets_in_on_his_device(
         more = {"captcha": solved(forged)} if number % 2 else {}
         while True:
             answer = log_in(person, login, f"guess number {number}", places[number % addresses], **more)
-            if answer.status_code != 503:
+            if answer.status_code not in (503, 504):  # the machine may be busy
                 return kind(answer)
 
     with ThreadPoolExecutor(8) as pool:

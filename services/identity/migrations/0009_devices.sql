@@ -14,7 +14,9 @@ COMMENT ON COLUMN known_device.expires_at IS 'So long after the last log-in on i
 
 -- The number of them in a row says what the next try takes, not how many came within a quarter of an hour: who waits that long between
 -- two tries would never be asked for a captcha.
-ALTER TABLE login_failures DROP COLUMN recent;
+-- The column goes with the next release: the one before this may still run, and reads it.
+ALTER TABLE login_failures ALTER COLUMN recent SET DEFAULT ARRAY[now()];
+COMMENT ON COLUMN login_failures.recent IS 'Nobody reads it any more.';
 COMMENT ON TABLE login_failures IS 'Of logins that exist and of others alike; gone with a success, or some time after the last failure.';
 COMMENT ON COLUMN login_failures.login_digest IS
     'Keyed HMAC of a person, of a name that nobody has (people type passwords there), of a known device, or of a session in which
