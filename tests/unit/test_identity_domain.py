@@ -1,10 +1,13 @@
 """The decisions of identity."""
 
+import os
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from eventlet.semaphore import Semaphore
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -440,3 +443,18 @@ def test_in_a_crowd_who_has_neither_captcha_nor_device_costs_nothing(monkeypatch
         open_session(Sessions(), command, nothing_to_ask)
     with pytest.raises(AttributeError):
         open_session(Sessions(), command.model_copy(update={"device_digest": "1" * 64}), nothing_to_ask)
+
+
+def test_who_stands_in_a_line_that_does_not_move_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "PATIENCE", 0.01)
+    monkeypatch.setattr(offload, "_threads", Semaphore(0))
+    with pytest.raises(ServiceUnavailable):
+        offload.offload(int)
+    assert not offload.is_crowded(1 / offload.PLACES)  # he is out of it
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_hashing_ranks_behind_the_process_that_asks_for_it() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert offload.offload(os.getpriority, os.PRIO_PROCESS, 0) == offload.NICE
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before < offload.NICE
