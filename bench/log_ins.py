@@ -92,7 +92,7 @@ def flood(stand: Stand, headquarters: Headquarters, people: Sequence[Person], se
     job = Job(
         port=stand.gateway_port,
         status=201,
-        also=[401, 403, 503],
+        also=[401, 403, 429, 503],
         clients=len(bodies),
         seconds=seconds + 1,
         warm_up=0.5,

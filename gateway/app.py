@@ -16,6 +16,7 @@ from gateway.captchas import Captchas
 from gateway.clients import Clients
 from gateway.edge import Edge
 from gateway.limits import RateLimit
+from gateway.names import TakenNames
 from gateway.openapi import describe
 from gateway.problems import handle_errors
 from gateway.routes import (
@@ -78,7 +79,8 @@ def make_backend(settings: GatewaySettings) -> Backend:
         RateLimit(settings.captchas_per_second, settings.captchas_burst),
     )
     codes, derived = OneTimeCodes(signer.key), Derived(signer.key)
-    return Backend(rpc, gates, signer, sessions, codes, Captchas(signer.key), derived, clients)
+    names = TakenNames(RateLimit(settings.taken_names_per_second, settings.taken_names_burst))
+    return Backend(rpc, gates, signer, sessions, codes, Captchas(signer.key), derived, clients, names)
 
 
 def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:

@@ -15,6 +15,7 @@ from gateway.admission import Gates
 from gateway.bodies import refuse_surplus
 from gateway.captchas import Captchas
 from gateway.clients import Clients
+from gateway.names import TakenNames
 from gateway.rpc import RpcClient
 from gateway.sessions import Sessions
 from gateway.tokens import Derived, OneTimeCodes
@@ -39,6 +40,7 @@ class Backend:
     captchas: Captchas
     derived: Derived
     clients: Clients
+    names: TakenNames
 
     @staticmethod
     def of(request: Request) -> "Backend":

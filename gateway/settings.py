@@ -34,4 +34,8 @@ class GatewaySettings(SharedSettings):
     failed_log_ins_burst: int = Field(default=200, ge=1, description="wrong passwords of one address, at once")
     captchas_per_second: float = Field(default=2, gt=0, description="captchas of one address in the long run; then 429")
     captchas_burst: int = Field(default=60, ge=1, description="captchas of one address, at once")
+    taken_names_per_second: float = Field(
+        default=0.02, gt=0, description="names of others' log-ins that one user is told to be taken, in the long run; then 429"
+    )
+    taken_names_burst: int = Field(default=60, ge=1, description="names that one user is told to be taken, at once")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")

@@ -25,6 +25,11 @@ def new_session_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_device_token() -> str:
+    """As `new_session_token`; it opens nothing."""
+    return secrets.token_urlsafe(32)
+
+
 API_TOKEN = "qdt_"
 """How a program's token begins, so that those who look for secrets in texts find it."""
 

@@ -15,11 +15,16 @@ from services.contracts.base import Page, PageQuery, View
 from services.contracts.errors import (
     AboveYourRights,
     CurrentPasswordWrong,
+    IdempotencyKeyForgotten,
     InvalidCursor,
+    NoSecondFactor,
     NotForTokens,
     NotFound,
+    SecondFactorRequired,
+    SecondFactorWrong,
     SessionForfeited,
     TokenNameTaken,
+    TooManyCodes,
     TooManyTokens,
 )
 
@@ -37,7 +42,18 @@ class MadeToken(View):
     "/me/tokens",
     status_code=201,
     summary="Make a token for a program",
-    responses=writing(NotForTokens, TokenNameTaken, TooManyTokens, CurrentPasswordWrong, SessionForfeited),
+    responses=writing(
+        NotForTokens,
+        TokenNameTaken,
+        TooManyTokens,
+        CurrentPasswordWrong,
+        SessionForfeited,
+        SecondFactorRequired,
+        SecondFactorWrong,
+        NoSecondFactor,
+        TooManyCodes,
+        IdempotencyKeyForgotten,
+    ),
 )
 async def make_token(body: contract.NewToken, caller: Writer) -> MadeToken:
     secret = caller.backend.derived.api_token(caller.user_id, caller.command_id)

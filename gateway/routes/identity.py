@@ -16,9 +16,9 @@ from gateway.paging import LINK, Pages
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import PREFIX, make_router
 from gateway.routes.leaving import held_if_known
-from gateway.tokens import digest_of, new_session_token
+from gateway.tokens import digest_of, new_device_token, new_session_token
 from gateway.versions import ETAG, IF_MATCH, LOCATION, ExpectedVersion, Tags
-from services.contracts.base import Command, Nothing, Page, Password, View
+from services.contracts.base import Command, Nothing, Page, Password, Sensitive, View
 from services.contracts.errors import (
     AboveCeiling,
     AboveYourRights,
@@ -30,6 +30,7 @@ from services.contracts.errors import (
     DepartmentFrozen,
     DepartmentMerged,
     HasPassword,
+    IdempotencyKeyForgotten,
     InvalidCursor,
     LastAdministrator,
     LeavingUnderWay,
@@ -46,6 +47,7 @@ from services.contracts.errors import (
     SetupSecretWrong,
     SupervisorUnfit,
     TooManyCodes,
+    TooManyFailures,
     UserNotActive,
     VersionConflict,
     WrongCredentials,
@@ -66,6 +68,7 @@ from services.contracts.identity import (
     UPDATE_USER,
     AddUser,
     AskLogin,
+    ChangedPassword,
     ChangePassword,
     DisableUser,
     EndSession,
@@ -101,16 +104,20 @@ class SolvedCaptcha(Command):
     answer: Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
+DeviceToken = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), Sensitive()]
+
+
 class LogIn(Command):
     """A login, staff number or e-mail address with its password, or with a one-time code before there is one, typed as given.
 
-    `code`: of the second factor, or a recovery code.
+    `code`: of the second factor, or a recovery code. `device_token`: as the last log-in of this person on this device gave it.
     """
 
     login: Login
     password: Password
     captcha: SolvedCaptcha | None = None
     code: TypedCode | None = None
+    device_token: DeviceToken | None = None
 
 
 class CaptchaWish(Command):
@@ -124,6 +131,19 @@ class OpenedSession(View):
 
     token: str
     session: SessionView
+
+
+class LoggedIn(OpenedSession):
+    """`device_token` opens nothing. Keep it on the device, for this login, and send it with the next log-in: on a device that is
+    known nobody waits because of others' failures."""
+
+    device_token: str | None
+
+
+class PasswordChosen(OpenedSession):
+    """The session goes on under this token."""
+
+    session: ChangedPassword
 
 
 class OneTimeCode(View):
@@ -164,15 +184,18 @@ async def draw_captcha(request: Request, body: CaptchaWish | None = None) -> Cap
     "/sessions",
     status_code=201,
     summary="Log in",
-    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures within 15 minutes an "
-    "account, whether or not anybody has it, needs a solved captcha; so does every log-in while very many come at once, every "
-    "one from an address of which very many failed, and every one where headquarters say so. Each captcha counts for one try. "
-    "Where an agency asks for one, who sends none is told `wrong-credentials`.",
+    description="Takes no Idempotency-Key: each request opens a session of its own. After 5 failures in a row an account, "
+    "whether or not anybody has it, needs a solved captcha; so does every log-in while very many come at once, every one from "
+    "an address of which very many failed, and every one where headquarters say so. Each captcha counts for one try. After one "
+    "more failure the account waits: 1 minute, then 2, 4 and so on up to 15, and a day after 100. On a device that is known by "
+    "its `device_token` failures are counted apart. Where an agency asks for a captcha, who sends none is told "
+    "`wrong-credentials`.",
     responses=problems(
         *OF_ALL,
         DeadlinePassed,
         WrongCredentials,
         CaptchaRequired,
+        TooManyFailures,
         AccountLocked,
         AgencyFrozen,
         SecondFactorRequired,
@@ -181,8 +204,8 @@ async def draw_captcha(request: Request, body: CaptchaWish | None = None) -> Cap
         TooManyCodes,
     ),
 )
-async def open_session(body: LogIn, request: Request, caller: Stranger) -> OpenedSession:
-    backend, token = caller.backend, new_session_token()
+async def open_session(body: LogIn, request: Request, caller: Stranger) -> LoggedIn:
+    backend, token, new_device = caller.backend, new_session_token(), new_device_token()
     with backend.clients.trying(request, has_captcha=body.captcha is not None):
         message = OpenSession(
             login=body.login,
@@ -192,8 +215,11 @@ async def open_session(body: LogIn, request: Request, caller: Stranger) -> Opene
             code=body.code,
             client=kind_of(request.headers.get("user-agent", "")),
             address=shown_address(backend.clients.address_of(request)),
+            device_digest=digest_of(body.device_token) if body.device_token else None,
+            new_device_digest=digest_of(new_device),
         )
-        return OpenedSession(token=token, session=await caller.ask(OPEN_SESSION, message))
+        session = await caller.ask(OPEN_SESSION, message)
+        return LoggedIn(token=token, session=session, device_token=new_device if session.is_new_device else body.device_token)
 
 
 @router.delete("/sessions/current", status_code=204, summary="Log out", response_class=Response, responses=writing())
@@ -205,18 +231,21 @@ async def end_session(caller: Writer) -> None:
 @router.put(
     "/me/password",
     summary="Choose a password; ends all other sessions, and this one goes on under another token",
-    responses=writing(CurrentPasswordWrong, SessionForfeited, PasswordRefused),
+    responses=writing(CurrentPasswordWrong, SessionForfeited, PasswordRefused, IdempotencyKeyForgotten),
 )
-async def change_password(body: NewPassword, caller: Writer) -> OpenedSession:
+async def change_password(body: NewPassword, caller: Writer) -> PasswordChosen:
     token = caller.backend.derived.session_token(caller.user_id, caller.command_id)
     message = ChangePassword(token_digest=digest_of(token), **body.model_dump(exclude_unset=True))
     with caller.forgetting_session():
-        return OpenedSession(token=token, session=await caller.ask(CHANGE_PASSWORD, message))
+        return PasswordChosen(token=token, session=await caller.ask(CHANGE_PASSWORD, message))
 
 
-@router.get("/logins/{login}", summary="Whether a login is still free", responses=reading(NotFound))
+@router.get("/logins/{login}", summary="Whether a login is still free", responses=reading(NotFound, TooManyRequests))
 async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAvailability:
-    return await caller.ask(ASK_LOGIN, AskLogin(login=login))
+    with caller.backend.names.asking(caller.user_id) as asked:
+        found = await caller.ask(ASK_LOGIN, AskLogin(login=login))
+        asked.is_taken = not found.is_free
+        return found
 
 
 @router.post(
@@ -226,6 +255,7 @@ async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAva
     responses=writing(
         NotFound,
         LoginTaken,
+        TooManyRequests,
         AboveYourRights,
         AboveCeiling,
         DepartmentFrozen,
@@ -236,7 +266,8 @@ async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAva
     | ADDED,
 )
 async def add_user(body: AddUser, caller: Writer, response: Response, tags: Tags) -> UserView:
-    user = await caller.ask(ADD_USER, body)
+    with caller.backend.names.asking(caller.user_id):
+        user = await caller.ask(ADD_USER, body)
     response.headers["Location"] = f"{PREFIX}/users/{user.id}"
     return tags.tagged(user)
 
@@ -262,6 +293,7 @@ async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
     responses=writing(
         NotFound,
         LoginTaken,
+        TooManyRequests,
         AboveYourRights,
         AboveCeiling,
         OwnAccount,
@@ -279,7 +311,8 @@ async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
 )
 async def update_user(user_id: UUID, body: UserChanges, caller: Writer, version: ExpectedVersion, tags: Tags) -> UserView:
     changes = body.model_dump(exclude_unset=True)
-    return tags.tagged(await caller.ask(UPDATE_USER, UpdateUser(user_id=user_id, expected_version=version, **changes)))
+    with caller.backend.names.asking(caller.user_id):
+        return tags.tagged(await caller.ask(UPDATE_USER, UpdateUser(user_id=user_id, expected_version=version, **changes)))
 
 
 @router.post(

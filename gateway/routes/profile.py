@@ -1,6 +1,7 @@
 """One's own profile and preferences."""
 
 from gateway.caller import Reader, Writer
+from gateway.limits import TooManyRequests
 from gateway.openapi import Responses, reading, writing
 from gateway.problems import MalformedPrecondition, PreconditionRequired
 from gateway.routes import make_router
@@ -24,14 +25,20 @@ async def show_profile(caller: Reader, tags: Tags) -> ProfileView:
     "/me",
     summary="Change how I am called and reached",
     responses=writing(
-        LoginTaken, CurrentPasswordWrong, SessionForfeited, VersionConflict, PreconditionRequired, MalformedPrecondition
+        LoginTaken,
+        TooManyRequests,
+        CurrentPasswordWrong,
+        SessionForfeited,
+        VersionConflict,
+        PreconditionRequired,
+        MalformedPrecondition,
     )
     | TAGGED,
     openapi_extra=IF_MATCH,
 )
 async def update_profile(body: contract.ProfileChanges, caller: Writer, version: ExpectedVersion, tags: Tags) -> ProfileView:
     message = contract.UpdateProfile(expected_version=version, **body.model_dump(exclude_unset=True))
-    with caller.forgetting_session():
+    with caller.forgetting_session(), caller.backend.names.asking(caller.user_id):
         return tags.tagged(await caller.ask(contract.UPDATE_PROFILE, message))
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.contracts.base import Command, Digest, Line, Nothing, Page, PageQuery, Password, Query, View, command, query
-from services.contracts.identity import Passport
+from services.contracts.identity import Passport, TypedCode
 from services.contracts.permissions import Permission
 
 PERMISSIONS_OF_ONE = 100
@@ -15,12 +15,13 @@ PERMISSIONS_OF_ONE = 100
 
 class NewToken(Command):
     """`permissions` are some of those that the caller holds. A program never has more of them than he has at that moment, and
-    with his scope. `current` is the caller's password."""
+    with his scope. `current` is the caller's password, `code` of his second factor, where he has one, or a recovery code."""
 
     name: Line
     permissions: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=PERMISSIONS_OF_ONE)]
     days: Annotated[int, Field(ge=1, le=365, description="After which it expires.")]
     current: Password
+    code: TypedCode | None = None
 
 
 class MakeToken(NewToken):

@@ -112,6 +112,12 @@ class IdempotencyKeyReused(QudaoError):
     status = 422
 
 
+class IdempotencyKeyForgotten(QudaoError):
+    """This Idempotency-Key has made a secret before, too long ago to be told again: use another key."""
+
+    status = 409
+
+
 class VersionConflict(QudaoError):
     """Somebody changed it meanwhile: read it again."""
 
@@ -300,6 +306,13 @@ class CaptchaRequired(QudaoError):
     """This log-in needs a solved captcha: draw one with `POST /v1/captchas`."""
 
     status = 403
+    is_denial = True
+
+
+class TooManyFailures(QudaoError):
+    """Too many log-ins to this account have failed: wait for as long as it says, or log in on a device that is known."""
+
+    status = 429
     is_denial = True
 
 

@@ -95,8 +95,9 @@ class OpenSession(Command):
 
     `login` is a login, a staff number or an e-mail address. The token is made by the gateway and known to it alone; identity sees
     and keeps its SHA-256, in hex. `captcha_id` names a captcha that the gateway has found to be solved; each counts for one try.
-    `code` is of the second factor, or a recovery code. `client` and `address` are what the session's owner recognises it by. The
-    login is masked in the audit: people type passwords there.
+    `code` is of the second factor, or a recovery code. `client` and `address`, of which only the network, are what the session's
+    owner recognises it by. `device_digest` is of the token of a device that may be known, `new_device_digest` of the one by which
+    it will be if it is not; the gateway has made both. The login is masked in the audit: people type passwords there.
     """
 
     login: Annotated[Login, Personal()]
@@ -106,6 +107,8 @@ class OpenSession(Command):
     code: TypedCode | None = None
     client: Line | None = None
     address: Line | None = None
+    device_digest: Digest | None = None
+    new_device_digest: Digest | None = None
 
 
 class SessionView(View):
@@ -116,6 +119,7 @@ class SessionView(View):
     expires_at: datetime
     password_change_required: bool
     second_factor_required: bool = False
+    is_new_device: bool = Field(default=False, description="Opened by a log-in on a device that was not known.")
 
 
 class ResolveSession(Query):
@@ -137,17 +141,25 @@ class EndSession(Command):
 class NewPassword(Command):
     """`current` is not asked of a session that was opened with a one-time code or an expired password.
 
-    A wrong `current` counts as a failed log-in does; after 5 within 15 minutes it ends this session instead of being looked at.
+    After 5 wrong ones in a session the next `current` is not looked at and ends that session. Tokens of the caller's programs end
+    as well, unless `keep_tokens` says that they go on.
     """
 
     current: Password | None = None
     new: Password
+    keep_tokens: bool = False
 
 
 class ChangePassword(NewPassword):
     """Ends all other sessions; this one goes on under another token, whose SHA-256 this is. A gateway of before gives none."""
 
     token_digest: Digest | None = None
+
+
+class ChangedPassword(SessionView):
+    """The session that goes on."""
+
+    ended_tokens: int = Field(default=0, description="How many tokens of programs ended with the old password.")
 
 
 class ProfileView(View):
@@ -355,7 +367,7 @@ SET_UP = command("identity.set_up", SetUp, UserView, "setup:perform")
 OPEN_SESSION = command("identity.open_session", OpenSession, SessionView, "session:open")
 RESOLVE_SESSION = query("identity.resolve_session", ResolveSession, Passport, "session:resolve")
 END_SESSION = command("identity.end_session", EndSession, Nothing, "session:end")
-CHANGE_PASSWORD = command("identity.change_password", ChangePassword, SessionView, "password:change")
+CHANGE_PASSWORD = command("identity.change_password", ChangePassword, ChangedPassword, "password:change")
 SHOW_PROFILE = query("identity.show_profile", Nothing, ProfileView, "profile:read")
 ADD_USER = command("identity.add_user", AddUser, UserView, "user:create")
 ASK_LOGIN = query("identity.ask_login", AskLogin, LoginAvailability, "user:create")

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.contracts.base import Command, Line, Message, Nothing, Query, View, command, query
+from services.contracts.identity import RoleKey
 
 # --- sessions
 
@@ -55,7 +56,7 @@ SessionHours = Annotated[int, Field(ge=1, le=72)]
 MaxSessions = Annotated[int, Field(ge=1, le=100)]
 PasswordDays = Annotated[int, Field(ge=30, le=730)]
 
-FactorRoles = Annotated[tuple[Line, ...], Field(max_length=50)]
+FactorRoles = tuple[Line, ...]
 
 
 class LoginSettings(Message):
@@ -63,8 +64,8 @@ class LoginSettings(Message):
 
     `captcha_always`: no log-in without a solved captcha. `idle_minutes`: a session that has not been used for so long is over.
     `session_hours`: and so is one that was opened so long ago. `max_sessions`: of one person at a time; one more ends the oldest.
-    `password_days`: a password that is older must be replaced at the next log-in. `factor_roles`: who has one of these roles may
-    do nothing before he has enrolled a second factor.
+    `password_days`: a password that is older must be replaced at the next log-in. `factor_roles`: who has one of these roles, or
+    by others all that one of them permits, may do nothing before he has enrolled a second factor.
     """
 
     captcha_always: bool = False
@@ -79,6 +80,7 @@ class LoginSettingsChange(LoginSettings, Command):
     """Replaces the settings of an agency, the own one when none is named; what is absent is said no more."""
 
     agency_id: UUID | None = None
+    factor_roles: Annotated[tuple[RoleKey, ...], Field(max_length=50)] = ()  # type: ignore[assignment]
 
 
 class SetLoginSettings(LoginSettingsChange):

@@ -9,6 +9,7 @@ from services.contracts.errors import HasPassword, LeavingUnderWay, UserNotActiv
 from services.contracts.leaving import RESTORE_USER, RestoredUser
 from services.identity import domain, queries
 from services.identity.access import found, lock_administered
+from services.identity.guessing import forget_failures
 from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains, is_overdue
 from services.identity.inactivity_queries import list_overdue
 from services.identity.leaving_queries import find_last
@@ -32,6 +33,7 @@ class Accounts(AsksWhoIsAway):
                 raise HasPassword()
             self.check_active(work, person)
             queries.end_sessions(work.session, work.now, Session.person_id == person.id, Session.by_code.is_(True))
+            forget_failures(work, call, person)
             expires_at = give_code(work, person, command.code_digest)
             given = {"one_time_code": "given", "expires_at": expires_at.isoformat()}
             work.audit(person.id, agency_id=person.agency_id, new=given)
@@ -46,6 +48,7 @@ class Accounts(AsksWhoIsAway):
             check_administrator_remains(work, person, self.inactive_days)
             person.password_hash = person.password_set_at = None
             end_all_sessions(work, person)
+            forget_failures(work, call, person)
             expires_at = give_code(work, person, command.code_digest)
             tell_change(work, person, "password_reset")
             given = {"password": "reset", "one_time_code": "given", "expires_at": expires_at.isoformat()}
@@ -137,6 +140,7 @@ def leaving_of(work: Work, person: Person) -> UUID | None:
 
 
 def end_all_sessions(work: Work, person: Person) -> None:
-    """And the tokens of his programs, which come back with nobody."""
+    """And the tokens of his programs and devices, which come back with nobody."""
     queries.end_sessions(work.session, work.now, Session.person_id == person.id)
     queries.revoke_tokens(work.session, work.now, person.id)
+    queries.drop_devices(work.session, person.id)

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from services.contracts import api_tokens as contract
 from services.contracts.base import Nothing, Page
-from services.contracts.errors import NotAuthenticated, TooManyTokens
+from services.contracts.errors import NotAuthenticated, SecondFactorRequired, TooManyTokens
 from services.contracts.identity import Passport
 from services.identity import domain, queries
 from services.identity.access import found
+from services.identity.factors import is_on, prove_given_factor
 from services.identity.guessing import as_oneself, lock_proven
-from services.identity.models import ApiToken
+from services.identity.models import ApiToken, Person
 from services.identity.passports import caller_of, lacks_factor
 from services.identity.rights import rights_of
 from services.identity.whose import lock_whose, whose
@@ -18,6 +19,7 @@ from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
+from services.plumbing.work import Work
 
 MOST = 20  # live tokens of one person
 
@@ -29,23 +31,17 @@ class ApiTokens(Service):
         domain.check_token_permissions(command.permissions, call.caller.grants)
         with call.reading() as session:
             person = found(queries.find_person(session, call.user_id))
-        with as_oneself(command.current, person, call) as attempt, call.transaction() as work:
-            lock_proven(work, attempt, person)
-            if queries.count_live_tokens(work.session, person.id, work.now) >= MOST:
-                raise TooManyTokens(most=MOST)
-            token = ApiToken(
-                id=new_id(),
-                person_id=person.id,
-                name=command.name,
-                token_digest=command.token_digest,
-                permissions=sorted(set(command.permissions)),
-                created_at=work.now,
-                expires_at=work.now + timedelta(days=command.days),
-            )
-            work.session.add(token)
-            work.session.flush()
-            work.audit(person.id, new=token_view(token))
-            return work.answer(token_view(token))
+            has_factor = is_on(queries.find_factor(session, person.id))
+        with as_oneself(command.current, person, call) as attempt:
+            if has_factor:
+                prove_given_factor(call, person.id, command.code)
+            with call.transaction() as work:
+                lock_proven(work, attempt, person)
+                if not has_factor and is_on(queries.find_factor(work.session, person.id)):
+                    raise SecondFactorRequired()
+                token = add_token(work, command, person)
+                work.audit(person.id, new=token_view(token))
+                return work.answer(token_view(token))
 
     @serves(contract.LIST_TOKENS)
     def list_tokens(self, query: contract.ListTokens, call: Call) -> Page[contract.TokenView]:
@@ -84,6 +80,24 @@ class ApiTokens(Service):
                 queries.touch_token(session, token.id, token.now)
         caller = caller_of(token, domain.grants_of_token(token.permissions, rights_of(token)))
         return Passport(token=self.plumbing.signer.sign(caller))
+
+
+def add_token(work: Work, command: contract.MakeToken, person: Person) -> ApiToken:
+    """To a person whose row is locked. Raises TooManyTokens, TokenNameTaken, IdempotencyKeyForgotten."""
+    if queries.count_live_tokens(work.session, person.id, work.now) >= MOST:
+        raise TooManyTokens(most=MOST)
+    token = ApiToken(
+        id=new_id(),
+        person_id=person.id,
+        name=command.name,
+        token_digest=command.token_digest,
+        permissions=sorted(set(command.permissions)),
+        created_at=work.now,
+        expires_at=work.now + timedelta(days=command.days),
+    )
+    work.session.add(token)
+    work.session.flush()
+    return token
 
 
 def token_view(token: ApiToken) -> contract.TokenView:

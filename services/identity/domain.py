@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -40,10 +40,12 @@ CODE_LIMIT = timedelta(hours=72)
 USED_RESOLUTION = timedelta(minutes=1)
 
 # OWASP ASVS 5.0, 6.3.1 asks for a control against guessing that cannot be used to lock somebody out: after this many failures
-# within this time a log-in takes a solved captcha, and a session in which one more password is tried is ended.
-# NIST 800-63B-4, 3.2.2 allows 100 failures in a row, however slow.
-FREE_FAILURES, FAILURES_WINDOW, FAILURES_IN_A_ROW = 5, timedelta(minutes=15), 100
+# in a row a log-in takes a solved captcha, and after one more it has to wait; a session in which one more password is tried is
+# ended. NIST 800-63B-4, 3.2.2 allows 100 failures in a row, however slow: from then on one is looked at a day.
+FREE_FAILURES, FAILURES_IN_A_ROW = 5, 100
+FIRST_WAIT, LAST_WAIT = timedelta(minutes=1), timedelta(days=1)
 FAILURES_KEPT = CAPTCHAS_KEPT = timedelta(days=1)
+MANY_FAILURES_KEPT = timedelta(days=30)
 
 
 OF_THE_PRODUCT = ("qudao", "渠道", "password")
@@ -258,10 +260,23 @@ def inactivity_limit(now: datetime, days: int) -> datetime:
     return datetime.combine(first, time(), ZoneInfo(TIME_ZONE)).astimezone(UTC)
 
 
-def are_many(now: datetime, *, recent: list[datetime], in_a_row: int) -> bool:
-    """Whether one more try has its price after these failures; `recent` holds at most the last FREE_FAILURES of them."""
-    is_quick = len(recent) >= FREE_FAILURES and now - min(recent) < FAILURES_WINDOW
-    return is_quick or in_a_row >= FAILURES_IN_A_ROW
+def are_many(in_a_row: int) -> bool:
+    """Whether one more try has its price after so many failures: a captcha, or the session."""
+    return in_a_row >= FREE_FAILURES
+
+
+def wait_after(in_a_row: int, *, longest: timedelta) -> timedelta:
+    """For how long after the last of so many failures nothing is looked at: 1, 2, 4 minutes and so on, `longest` at most, from
+    the first one on that took a captcha; a day when there were as many as there may be."""
+    if in_a_row >= FAILURES_IN_A_ROW:
+        return LAST_WAIT
+    doublings = min(in_a_row - FREE_FAILURES - 1, 20)  # no figure grows beyond what a timedelta holds
+    return min(FIRST_WAIT * 2**doublings, longest) if doublings >= 0 else timedelta()
+
+
+def are_forgotten(now: datetime, *, in_a_row: int, last_at: datetime) -> bool:
+    """Whether failures count no more. Very many are kept for long: else a day's rest would buy as many more."""
+    return now - last_at >= (MANY_FAILURES_KEPT if in_a_row >= FAILURES_IN_A_ROW else FAILURES_KEPT)
 
 
 @dataclass(frozen=True)
@@ -331,9 +346,15 @@ def has_expired(now: datetime, *, set_at: datetime | None, limits: SessionLimits
     return limits.password_age is not None and set_at is not None and now >= set_at + limits.password_age
 
 
-def lacks_factor(roles: Iterable[str], *, asked_of: Iterable[str], is_on: bool) -> bool:
-    """Whether somebody with these roles must enrol a second factor before anything else."""
-    return not is_on and not set(roles).isdisjoint(asked_of)
+def lacks_factor(
+    roles: Collection[str], *, held: Collection[Permission], asked_of: Mapping[str, Collection[Permission]], is_on: bool
+) -> bool:
+    """Whether somebody with these roles must enrol a second factor before anything else.
+
+    `asked_of` names roles with what each permits. Who holds all that one of them permits, by whatever roles, is asked as well: a
+    copy of a role is no way round.
+    """
+    return not is_on and any(key in roles or (given and set(held).issuperset(given)) for key, given in asked_of.items())
 
 
 def check_token_permissions(chosen: Iterable[Permission], held: Grants) -> None:
@@ -353,7 +374,7 @@ def grants_of_token(chosen: Iterable[str], held: Grants) -> Grants:
 
 
 # RFC 6238: steps of 30 seconds; one before and one after for clocks that differ and people who type.
-STEP, SKEW, CODE_FAILURES = 30, 1, 5
+STEP, SKEW, CODE_FAILURES, FAILURES_WINDOW = 30, 1, 5, timedelta(minutes=15)
 
 
 def steps_around(now: datetime) -> range:

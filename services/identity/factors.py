@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session as DatabaseSession
 
 from services.contracts import factors as contract
 from services.contracts.base import Nothing
-from services.contracts.errors import NoSecondFactor, SecondFactorUsed, SecondFactorWrong, TooManyCodes
+from services.contracts.errors import (
+    NoSecondFactor,
+    SecondFactorRequired,
+    SecondFactorUsed,
+    SecondFactorWrong,
+    TooManyCodes,
+)
 from services.identity import domain, queries
 from services.identity.access import found, lock_administered
 from services.identity.guessing import as_oneself, lock_proven
@@ -125,6 +131,13 @@ def prove_factor(call: Call, person_id: UUID, typed: str, *, is_confirmed: bool 
     if proof is None:
         raise SecondFactorWrong()
     return proof
+
+
+def prove_given_factor(call: Call, person_id: UUID, typed: str | None) -> str:
+    """As `prove_factor`; raises SecondFactorRequired when no code was given."""
+    if typed is None:
+        raise SecondFactorRequired()
+    return prove_factor(call, person_id, typed)
 
 
 def step_of(secret: bytes | None, typed: str, now: datetime) -> int | None:

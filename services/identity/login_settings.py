@@ -1,5 +1,6 @@
 """How long sessions and passwords last, when a captcha is asked for: headquarters' word, and an agency's where it is stricter."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +8,12 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session as DatabaseSession
 
 from services.contracts import login as contract
-from services.contracts.errors import AboveYourRights, VersionConflict
-from services.contracts.permissions import Scope
+from services.contracts.errors import AboveYourRights, InvalidRequest, VersionConflict
+from services.contracts.identity import RoleKey
+from services.contracts.permissions import ROLES, Scope
 from services.identity import domain, queries
 from services.identity.access import check_scope, found
-from services.identity.models import LoginSettings
+from services.identity.models import Agency, LoginSettings
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
@@ -38,18 +40,32 @@ class Settings(Service):
             version = kept.version if kept else 0
             if version != command.expected_version:
                 raise VersionConflict(version=version)
+            check_factor_roles(work.session, agency, command.factor_roles)
             old = settings_view(work.session, agency_id, kept) if kept else None
             if kept is None:
                 kept = LoginSettings(agency_id=agency_id, is_headquarters=agency.is_headquarters)
                 work.session.add(kept)
             kept.captcha_always, kept.idle_minutes = command.captcha_always, command.idle_minutes
             kept.session_hours, kept.max_sessions = command.session_hours, command.max_sessions
-            kept.password_days, kept.factor_roles = command.password_days, sorted(set(command.factor_roles))
+            kept.password_days, kept.factor_roles = command.password_days, sorted({str(key) for key in command.factor_roles})
             kept.version = version + 1
             work.session.flush()
             view = settings_view(work.session, agency_id, kept)
             work.audit(agency_id, agency_id=agency_id, old=old, new=view)
             return work.answer(view)
+
+
+def check_factor_roles(session: DatabaseSession, agency: Agency, keys: Sequence[RoleKey]) -> None:
+    """Raises InvalidRequest for those that nobody of the agency can have."""
+    roles = queries.roles_by_key(session, map(str, keys))
+    usable = {key for key, role in roles.items() if role.archived_at is None and (role.is_common or role.agency_id == agency.id)}
+    wrong = [
+        {"in": "body", "pointer": f"/factor_roles/{at}", "detail": "there is no such role"}
+        for at, key in enumerate(keys)
+        if not (key in ROLES or str(key) in usable)
+    ]
+    if wrong:
+        raise InvalidRequest(errors=wrong)
 
 
 def settings_view(session: DatabaseSession, agency_id: UUID, own: LoginSettings | None) -> contract.LoginSettingsView:

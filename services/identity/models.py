@@ -345,9 +345,24 @@ class LoginFailures(Base):
     )
 
     login_digest: Mapped[str] = mapped_column(primary_key=True)
-    recent: Mapped[list[datetime]]
+    recent: Mapped[list[datetime]] = mapped_column(server_default=text("ARRAY[now()]"))
+    """Of the release before."""
     in_a_row: Mapped[int]
     last_at: Mapped[datetime]
+
+
+class KnownDevice(Base):
+    __tablename__ = "known_device"
+    __table_args__ = (
+        CheckConstraint("expires_at > used_at", name="known_device_check"),
+        Index("known_device_person", "person_id", "used_at"),
+    )
+
+    token_digest: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", name="known_device_person_id_fkey"))
+    known_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class UsedCaptcha(Base):

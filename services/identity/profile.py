@@ -67,7 +67,7 @@ class Profile(Service):
             return work.answer(new)
 
     @serves(contract.CHANGE_PASSWORD)
-    def change_password(self, command: contract.ChangePassword, call: Call) -> contract.SessionView:
+    def change_password(self, command: contract.ChangePassword, call: Call) -> contract.ChangedPassword:
         call.answer_again()
         with call.reading() as session:
             person = found(queries.find_person(session, call.user_id))
@@ -102,7 +102,9 @@ def update(
         return work.answer(view)
 
 
-def change(command: contract.ChangePassword, call: Call, person: Person, attempt: TryToBeOneself | None) -> contract.SessionView:
+def change(
+    command: contract.ChangePassword, call: Call, person: Person, attempt: TryToBeOneself | None
+) -> contract.ChangedPassword:
     """Without `attempt` the password had not to be proved: the session was opened for nothing else."""
     password_hash = offload(hash_password, command.new)
     with call.transaction() as work:
@@ -114,8 +116,9 @@ def change(command: contract.ChangePassword, call: Call, person: Person, attempt
         own.by_code, own.token_digest = False, command.token_digest or own.token_digest
         queries.end_sessions(work.session, work.now, Session.person_id == locked.id, Session.id != own.id)
         queries.drop_code(work.session, locked.id)
-        work.audit(locked.id, new={"password": "changed"})
-        return work.answer(session_view(own))
+        ended = 0 if command.keep_tokens else queries.revoke_tokens(work.session, work.now, locked.id)
+        work.audit(locked.id, new={"password": "changed", "ended_tokens": ended})
+        return work.answer(contract.ChangedPassword(**session_view(own).model_dump(), ended_tokens=ended))
 
 
 def guesses_about(person: Person, agency_name: str) -> list[str | None]:

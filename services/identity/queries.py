@@ -11,7 +11,9 @@ from sqlalchemy import (
     DateTime,
     Row,
     Select,
+    Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     delete,
@@ -30,13 +32,14 @@ from services.contracts.grants import ListGrants
 from services.contracts.identity import ListUsers
 from services.contracts.tree import ListDepartments
 from services.identity import rights
-from services.identity.domain import SessionLimits
+from services.identity.domain import FAILURES_IN_A_ROW, FAILURES_KEPT, MANY_FAILURES_KEPT, SessionLimits
 from services.identity.models import (
     Agency,
     ApiToken,
     Department,
     GroupAdmin,
     Identifier,
+    KnownDevice,
     LoginFailures,
     LoginSettings,
     OneTimeCode,
@@ -434,6 +437,13 @@ def settings_of(*names: str) -> list[ColumnElement[Any]]:
     return [settings.c[name].label(f"{settings.name}_{name}") for settings in (of_all, own) for name in names]
 
 
+both = func.array_cat(of_all.c.factor_roles, own.c.factor_roles, type_=ARRAY(Text))
+ASKED_ROLES = rights.rows_of(select(Role.key, Role.grants).where(Role.key == any_(both)).correlate(of_all, own)).label(
+    "asked_roles"
+)
+"""Those of them of which a second factor is asked that are not built in."""
+
+
 FIND_SESSION: Select[Any] = (
     select(
         *(Session.__table__.c[name] for name in ("id", "person_id", "by_code", "opened_at", "used_at", "expires_at", "ended_at")),
@@ -441,6 +451,7 @@ FIND_SESSION: Select[Any] = (
         *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
         *settings_of("idle_minutes", "session_hours", "factor_roles"),
+        ASKED_ROLES,
         SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )
@@ -510,7 +521,7 @@ def find_failures(session: DatabaseSession, login_digest: str) -> LoginFailures 
 def lock_failures(session: DatabaseSession, login_digest: str) -> LoginFailures | None:
     """Locked by name, as there may be none yet."""
     session.execute(LOCK_LOGIN, {"digest": login_digest})
-    return session.get(LoginFailures, login_digest)
+    return session.get(LoginFailures, login_digest, with_for_update=True)
 
 
 def put_captcha(session: DatabaseSession, captcha_id: UUID, token_digest: str, now: datetime) -> str:
@@ -520,8 +531,13 @@ def put_captcha(session: DatabaseSession, captcha_id: UUID, token_digest: str, n
     return session.execute(select(UsedCaptcha.token_digest).where(UsedCaptcha.id == captcha_id)).scalar_one()
 
 
-def prune_failures(session: DatabaseSession, before: datetime) -> None:
-    old = select(LoginFailures.login_digest).where(LoginFailures.last_at < before).limit(PRUNED_AT_ONCE)
+def prune_failures(session: DatabaseSession, now: datetime) -> None:
+    """Of those that `domain.are_forgotten` says are."""
+    is_old = or_(
+        and_(LoginFailures.last_at < now - FAILURES_KEPT, LoginFailures.in_a_row < FAILURES_IN_A_ROW),
+        LoginFailures.last_at < now - MANY_FAILURES_KEPT,
+    )
+    old = select(LoginFailures.login_digest).where(is_old).order_by(LoginFailures.last_at).limit(PRUNED_AT_ONCE)
     locked = old.with_for_update(skip_locked=True)
     session.execute(delete(LoginFailures).where(LoginFailures.login_digest.in_(locked)))
 
@@ -529,6 +545,20 @@ def prune_failures(session: DatabaseSession, before: datetime) -> None:
 def prune_captchas(session: DatabaseSession, before: datetime) -> None:
     old = select(UsedCaptcha.id).where(UsedCaptcha.used_at < before).limit(PRUNED_AT_ONCE).with_for_update(skip_locked=True)
     session.execute(delete(UsedCaptcha).where(UsedCaptcha.id.in_(old)))
+
+
+# --- known devices
+
+
+def find_device(session: DatabaseSession, token_digest: str) -> KnownDevice | None:
+    return session.get(KnownDevice, token_digest)
+
+
+def drop_devices(session: DatabaseSession, person_id: UUID, *, but: int = 0) -> None:
+    """Of a person whose row is locked, all but so many that were used last."""
+    kept = select(KnownDevice.token_digest).where(KnownDevice.person_id == person_id)
+    kept = kept.order_by(KnownDevice.used_at.desc(), KnownDevice.token_digest).limit(but)
+    session.execute(delete(KnownDevice).where(KnownDevice.person_id == person_id, KnownDevice.token_digest.not_in(kept)))
 
 
 # --- settings of log-ins
@@ -566,9 +596,11 @@ def count_live_tokens(session: DatabaseSession, person_id: UUID, now: datetime) 
     return session.scalar(select(func.count()).where(*live)) or 0
 
 
-def revoke_tokens(session: DatabaseSession, now: datetime, person_id: UUID) -> None:
-    live = (ApiToken.person_id == person_id, ApiToken.revoked_at.is_(None))
-    session.execute(update(ApiToken).where(*live).values(revoked_at=now))
+def revoke_tokens(session: DatabaseSession, now: datetime, person_id: UUID) -> int:
+    """How many of them had not expired."""
+    kept = (ApiToken.person_id == person_id, ApiToken.revoked_at.is_(None))
+    ended = update(ApiToken).where(*kept).values(revoked_at=now).returning(ApiToken.expires_at)
+    return sum(expires_at > now for expires_at in session.scalars(ended))
 
 
 FIND_TOKEN: Select[Any] = (
@@ -578,6 +610,7 @@ FIND_TOKEN: Select[Any] = (
         *rights.COLUMNS,
         Agency.__table__.c.is_frozen,
         *settings_of("factor_roles"),
+        ASKED_ROLES,
         SecondFactor.__table__.c.confirmed_at.label("factor_on_at"),
         func.clock(type_=DateTime(timezone=True)).label("now"),
     )

@@ -3,7 +3,7 @@
 A new source is one more `Source` in `sources_of`, from columns that `COLUMNS` reads in the same round trip.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -110,6 +110,11 @@ def grants_of_role(grants: Iterable[dict[str, Any]]) -> Grants:
 def scopes_of_role(key: str, custom: dict[str, list[dict[str, Any]]]) -> dict[Permission, Scope]:
     """Of a built-in or another role."""
     return ROLES[key] if key in ROLES else {grant["permission"]: Scope(grant["scope"]) for grant in custom[key]}
+
+
+def permissions_of_roles(keys: Iterable[str], custom: dict[str, list[dict[str, Any]]]) -> dict[str, Collection[Permission]]:
+    """By role; none of one that is not there any more."""
+    return {key: scopes_of_role(key, custom).keys() if key in ROLES or key in custom else () for key in keys}
 
 
 def source_of_grant(grant: dict[str, Any]) -> Source:

@@ -5,6 +5,7 @@ import hmac
 from services.contracts import identity as contract
 from services.contracts.base import Nothing
 from services.contracts.errors import (
+    IdempotencyKeyForgotten,
     InvalidRequest,
     LoginTaken,
     NameTaken,
@@ -66,6 +67,8 @@ class IdentityService(
         "person_login_key": LoginTaken,
         "identifier_pkey": LoginTaken,
         "api_token_name": TokenNameTaken,
+        "api_token_key": IdempotencyKeyForgotten,
+        "session_token_key": IdempotencyKeyForgotten,
         "person_login_check": InvalidRequest,
         "role_name": NameTaken,
     }

@@ -80,6 +80,11 @@ class ServiceSettings(BusSettings):
         default=None, ge=184, description="after which old audit rows go; without it they stay for ever"
     )
     inactive_days: int = Field(default=90, ge=1, description="identity only: days without a log-in after which a user is locked")
+    log_in_wait: float = Field(
+        default=900, ge=60, le=86_400, description="identity only: seconds that a log-in waits at most after failures"
+    )
+    known_devices: int = Field(default=10, ge=1, le=100, description="identity only: of one person")
+    device_days: int = Field(default=90, ge=1, le=3_650, description="identity only: since the last log-in on a known device")
     setup_secret: SecretStr | None = Field(default=None, description="identity only: for the first administrator")
 
     @classmethod

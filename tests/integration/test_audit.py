@@ -106,6 +106,7 @@ def test_an_administrator_finds_log_ins_failures_and_log_outs_of_his_agency(team
     assert (failure["actor"], failure["on_behalf_of"]) == ("system:gateway", None)
     assert (failure["new"]["refused"], failure["request_id"]) == ("wrong-credentials", wrong.headers["X-Request-Id"])
     assert {entry["agency_id"] for entry in (out, opening, failure)} == {team.agency_id}
+    assert opening["new"]["address"] == failure["new"]["request"]["address"] == "127.0.0.*"
 
 
 def test_a_failed_log_in_with_a_login_that_nobody_has_is_headquarters_to_find(headquarters: Headquarters, team: Team) -> None:

@@ -477,20 +477,45 @@ def test_after_five_failures_a_log_in_takes_a_captcha_which_counts_once(stack: S
     assert kind(log_in(person, login, PASSWORD, {"id": wrong["id"], "answer": "?????"}).json()) == "captcha-required"
     assert kind(log_in(person, login, PASSWORD, solve(stack, wrong)).json()) == "captcha-required"  # spent by the wrong answer
     solved = solve(stack, draw(person))
-    assert kind(log_in(person, login, "guess number 6", solved).json()) == "wrong-credentials"
-    used = log_in(person, login, PASSWORD, solved, url=stack.gateway_urls[1])
+    assert log_in(person, login, PASSWORD, solved, url=stack.gateway_urls[1]).status_code == 201
+    used = log_in(person, login, PASSWORD, solved)
     assert (used.status_code, kind(used.json())) == (403, "captcha-required")
-    assert log_in(person, login, PASSWORD, solve(stack, draw(person)), url=stack.gateway_urls[1]).status_code == 201
 
     assert fail(person, login, 4) == ["wrong-credentials"] * 4  # forgotten by the success
     assert log_in(person, login, PASSWORD).status_code == 201
 
 
-def test_failures_are_forgotten_after_a_quarter_of_an_hour(stack: Stack, headquarters: Headquarters) -> None:
+def test_who_fails_with_a_captcha_as_well_waits_and_ever_longer(stack: Stack, headquarters: Headquarters) -> None:
+    person, nobody = headquarters.person(), unique("nobody")
+    login = person.user["login"]
+
+    def told(typed: str, password: str = "a guess") -> tuple[str, int]:
+        answer = log_in(person, typed, password, solve(stack, draw(person)))
+        return kind(answer.json()), int(answer.headers.get("Retry-After", 0))
+
+    for typed in (login, nobody):
+        fail(person, typed)
+        assert told(typed)[0] == "wrong-credentials"
+        for password in ("a guess", PASSWORD):
+            refused, seconds = told(typed, password)
+            assert refused == "too-many-failures"
+            assert 50 < seconds <= 65
+    with later(stack, timedelta(seconds=61)):
+        assert [told(typed)[0] for typed in (login, nobody)] == ["wrong-credentials"] * 2
+        assert [told(typed)[0] for typed in (login, nobody)] == ["too-many-failures"] * 2
+    with later(stack, timedelta(seconds=121)):
+        assert told(login)[0] == "too-many-failures"
+    with later(stack, timedelta(seconds=185)):
+        assert kind(log_in(person, login, PASSWORD).json()) == "captcha-required"
+        assert log_in(person, login, PASSWORD, solve(stack, draw(person))).status_code == 201
+
+
+def test_failures_are_forgotten_after_a_day(stack: Stack, headquarters: Headquarters) -> None:
     person = headquarters.person()
     fail(person, person.user["login"])
-    assert log_in(person, person.user["login"], PASSWORD).status_code == 403
-    with later(stack, timedelta(minutes=16)):
+    with later(stack, timedelta(hours=23)):
+        assert log_in(person, person.user["login"], PASSWORD).status_code == 403
+    with later(stack, timedelta(hours=25)):
         assert log_in(person, person.user["login"], PASSWORD).status_code == 201
 
 
@@ -540,7 +565,7 @@ def hold_failures(stack: Stack) -> Iterator[Callable[[], None]]:
     waiting = (
         "SELECT FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE NOT l.granted AND a.datname = current_database()"
     )
-    fifth = "UPDATE login_failures SET recent = recent || clock(), in_a_row = 5, last_at = clock() WHERE login_digest = %s"
+    fifth = "UPDATE login_failures SET in_a_row = 5, last_at = clock() WHERE login_digest = %s"
     with psycopg.connect(stack.owner_url("identity")) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('login ' || %s, 0))", [digest])
 
@@ -553,14 +578,14 @@ def hold_failures(stack: Stack) -> Iterator[Callable[[], None]]:
 
 
 def test_failures_and_captchas_are_kept_for_a_day(stack: Stack, headquarters: Headquarters) -> None:
-    person, login = headquarters.person(), unique("nobody")
-    log_in(person, login, "x", solve(stack, draw(person)))
+    person = headquarters.person()
+    log_in(person, unique("nobody"), "x", solve(stack, draw(person)))
     count = "SELECT (SELECT count(*) FROM login_failures), (SELECT count(*) FROM used_captcha)"
     with later(stack, timedelta(hours=25)):
         for _ in range(20):  # each takes ten of the old ones with it
-            log_in(person, login, "x", solve(stack, draw(person)))
+            log_in(person, unique("nobody"), "x", solve(stack, draw(person)))
             [(failures, captchas)] = ask(stack, count)
-        assert failures == 1
+        assert failures == 20
         assert captchas == 20
 
 
@@ -621,14 +646,19 @@ def test_who_guesses_the_password_in_an_open_session_loses_it_after_five(stack: 
     ended = "SELECT new->>'refused' FROM audit WHERE actor = %s AND result = 'denied' ORDER BY at"
     refusals = [refused for (refused,) in ask(stack, ended, thief.user["id"])]
     assert refusals == ["current-password-wrong"] * 5 + ["session-forfeited"]
-    assert kind(log_in(thief, login, PASSWORD).json()) == "captcha-required"  # counted with the log-ins
-    opened = log_in(thief, login, PASSWORD, solve(stack, draw(thief)))
+    opened = log_in(thief, login, PASSWORD)
     assert change(Client(thief.http, opened.json()["token"]), PASSWORD).status_code == 200
+
+
+def test_failed_log_ins_of_strangers_cost_nobody_his_session(headquarters: Headquarters) -> None:
+    person = headquarters.person()
+    assert fail(person, person.user["login"], 6)[-1] == "captcha-required"
+    person.choose_password("quite another secret", PASSWORD)
 
 
 def test_a_right_current_password_clears_the_count(headquarters: Headquarters) -> None:
     person, new = headquarters.person(), "quite another secret"
-    assert fail(person, person.user["login"], 4) == ["wrong-credentials"] * 4
+    assert [change(person, f"guess number {n}").status_code for n in range(4)] == [403] * 4
     person.choose_password(new, PASSWORD)
     assert [change(person, f"guess number {n}").status_code for n in range(4)] == [403] * 4
     person.choose_password(PASSWORD, new)

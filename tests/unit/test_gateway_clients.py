@@ -1,13 +1,15 @@
 """From where and with what somebody asks."""
 
 from ipaddress import ip_network
+from uuid import uuid4
 
 import pytest
 from starlette.requests import Request
 
 from gateway.clients import Clients, kind_of, network_of, shown_address
 from gateway.limits import RateLimit, TooManyRequests
-from services.contracts.errors import CaptchaRequired, WrongCredentials
+from gateway.names import TakenNames
+from services.contracts.errors import CaptchaRequired, LoginTaken, WrongCredentials
 
 OURS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -88,3 +90,18 @@ def test_captchas_of_an_address_have_a_limit() -> None:
     with pytest.raises(TooManyRequests):
         ours.take_captcha(request_from("203.0.113.7"))
     ours.take_captcha(request_from("203.0.113.8"))
+
+
+def test_who_has_heard_often_that_a_name_is_taken_waits_before_he_asks_again() -> None:
+    names, somebody, another = TakenNames(RateLimit(0.001, 2)), uuid4(), uuid4()
+    for _ in range(5):
+        with names.asking(somebody):
+            pass
+    with names.asking(somebody) as asked:
+        asked.is_taken = True
+    with pytest.raises(LoginTaken), names.asking(somebody):
+        raise LoginTaken()
+    with pytest.raises(TooManyRequests), names.asking(somebody):
+        pass
+    with names.asking(another):
+        pass

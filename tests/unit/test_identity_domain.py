@@ -1,10 +1,13 @@
 """The decisions of identity."""
 
+import os
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
+from eventlet.semaphore import Semaphore
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +35,7 @@ from services.identity.domain import (
     SaidSettings,
     SessionLimits,
     active_since,
+    are_forgotten,
     are_many,
     are_many_codes,
     below,
@@ -57,9 +61,10 @@ from services.identity.domain import (
     replaced,
     steps_around,
     strictest,
+    wait_after,
     with_failure,
 )
-from services.identity.sessions import is_right
+from services.identity.sessions import Sessions, is_right
 from services.plumbing import offload
 
 KNOWN = ("zhang.san", "张三", None, "san@扬州代理.cn", "+86 138-1234-5678", "扬州代理")
@@ -230,9 +235,19 @@ def test_after_five_wrong_codes_none_is_looked_at_for_a_quarter_of_an_hour() -> 
 
 
 def test_before_a_second_factor_that_is_asked_for_one_may_enrol_it() -> None:
-    assert lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=False)
-    assert not lacks_factor(["rep", "manager"], asked_of=["manager"], is_on=True)
-    assert not lacks_factor(["rep"], asked_of=["manager"], is_on=False)
+    asked_of = {"manager": ROLES["manager"].keys()}
+    assert lacks_factor(["rep", "manager"], held=(), asked_of=asked_of, is_on=False)
+    assert not lacks_factor(["rep", "manager"], held=(), asked_of=asked_of, is_on=True)
+    assert not lacks_factor(["rep"], held=ROLES["rep"].keys(), asked_of=asked_of, is_on=False)
+
+
+def test_who_holds_by_other_roles_what_one_with_a_second_factor_permits_needs_it_too() -> None:
+    powerful = ROLES["agency_admin"].keys()
+    asked_of = {"agency_admin": powerful, "gone": ()}
+    assert lacks_factor(["copy"], held=powerful, asked_of=asked_of, is_on=False)
+    assert lacks_factor(["half", "other half"], held=powerful | {"customer:claim"}, asked_of=asked_of, is_on=False)
+    assert not lacks_factor(["less"], held=powerful - {"user:create"}, asked_of=asked_of, is_on=False)
+    assert not lacks_factor(["rep"], held=ROLES["rep"].keys(), asked_of=asked_of, is_on=False)
 
 
 def test_who_has_a_role_that_counts_on_managed_departments_oversees_some_and_nobody_else() -> None:
@@ -308,22 +323,34 @@ def test_who_was_restored_after_his_leaving_is_back() -> None:
     assert is_back(ordered_at=NOON, restored_at=NOON + timedelta(seconds=1))
 
 
-def failed(*minutes_ago: float, in_a_row: int = 0) -> bool:
-    recent = [NOON - timedelta(minutes=ago) for ago in minutes_ago]
-    return are_many(NOON, recent=recent, in_a_row=in_a_row or len(recent))
+QUARTER = timedelta(minutes=15)
 
 
-def test_five_failures_within_a_quarter_of_an_hour_ask_for_a_captcha() -> None:
-    assert not failed()
-    assert not failed(4, 3, 2, 1)
-    assert failed(14.9, 3, 2, 1, 0)
-    assert not failed(15, 3, 2, 1, 0)
+def test_after_five_failures_one_takes_a_captcha_and_after_one_more_ever_longer_waits() -> None:
+    assert [are_many(in_a_row) for in_a_row in (0, 4, 5, 100)] == [False, False, True, True]
+    minutes = [wait_after(in_a_row, longest=QUARTER) / timedelta(minutes=1) for in_a_row in (0, 5, 6, 7, 8, 9, 10, 11, 99)]
+    assert minutes == [0, 0, 1, 2, 4, 8, 15, 15, 15]
+    assert wait_after(FAILURES_IN_A_ROW, longest=QUARTER) == wait_after(10**9, longest=QUARTER) == timedelta(days=1)
 
 
-def test_slow_guessing_asks_for_a_captcha_at_last() -> None:
-    hourly = [300, 240, 180, 120, 60]
-    assert not failed(*hourly, in_a_row=FAILURES_IN_A_ROW - 1)
-    assert failed(*hourly, in_a_row=FAILURES_IN_A_ROW)
+@pytest.mark.parametrize("pause", [timedelta(), timedelta(minutes=16), timedelta(hours=23, minutes=59)])
+def test_however_patient_somebody_is_a_hundred_guesses_are_looked_at_in_a_day(pause: timedelta) -> None:
+    """He guesses again as soon as he may, and rests for a while after each hundred."""
+    in_a_row, looked_at = 1, [NOON]
+    while looked_at[-1] < NOON + timedelta(days=20):
+        rest = pause if in_a_row >= FAILURES_IN_A_ROW else timedelta()
+        now = looked_at[-1] + wait_after(in_a_row, longest=QUARTER) + rest
+        in_a_row = 1 if are_forgotten(now, in_a_row=in_a_row, last_at=looked_at[-1]) else in_a_row + 1
+        looked_at.append(now)
+    assert in_a_row > FAILURES_IN_A_ROW
+    for first, last in zip(looked_at, looked_at[FAILURES_IN_A_ROW:], strict=False):
+        assert last - first > timedelta(days=1)
+
+
+def test_failures_are_forgotten_after_a_day_and_very_many_after_a_month() -> None:
+    for in_a_row, kept in ((1, timedelta(days=1)), (99, timedelta(days=1)), (100, timedelta(days=30))):
+        assert not are_forgotten(NOON + kept - timedelta(seconds=1), in_a_row=in_a_row, last_at=NOON)
+        assert are_forgotten(NOON + kept, in_a_row=in_a_row, last_at=NOON)
 
 
 # --- logins
@@ -389,18 +416,45 @@ def test_a_login_that_is_taken_agrees_with_its_pattern_and_stays_as_it_is(typed:
 
 
 @pytest.mark.parametrize("password_hash", [None, "of somebody"])
-def test_half_of_the_line_is_kept_for_log_ins_with_a_captcha(monkeypatch: pytest.MonkeyPatch, password_hash: str | None) -> None:
-    def try_behind(waiting: int, *, has_captcha: bool) -> bool:
+def test_half_of_the_line_is_kept_for_log_ins_with_a_captcha_or_on_a_known_device(
+    monkeypatch: pytest.MonkeyPatch, password_hash: str | None
+) -> None:
+    def try_behind(waiting: int, *, is_preferred: bool) -> bool:
         monkeypatch.setattr(offload, "_waiting", waiting)
-        captcha_id = uuid4() if has_captcha else None
-        command = OpenSession(login="li", password="x", token_digest="0" * 64, captcha_id=captcha_id)
-        return is_right(command, password_hash)
+        command = OpenSession(login="li", password="x", token_digest="0" * 64)
+        return is_right(command, password_hash, is_preferred=is_preferred)
 
     monkeypatch.setattr("services.identity.sessions.matches", lambda password, password_hash: password_hash is not None)
-    whole = offload.AT_ONCE * offload.LINE
-    assert try_behind(whole // 2 - 1, has_captcha=False) is (password_hash is not None)
+    whole = offload.PLACES
+    assert try_behind(whole // 2 - 1, is_preferred=False) is (password_hash is not None)
     with pytest.raises(CaptchaRequired):
-        try_behind(whole // 2, has_captcha=False)
-    assert try_behind(whole - 1, has_captcha=True) is (password_hash is not None)
+        try_behind(whole // 2, is_preferred=False)
+    assert try_behind(whole - 1, is_preferred=True) is (password_hash is not None)
     with pytest.raises(ServiceUnavailable):
-        try_behind(whole, has_captcha=True)
+        try_behind(whole, is_preferred=True)
+
+
+def test_in_a_crowd_who_has_neither_captcha_nor_device_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "_waiting", offload.PLACES // 2)
+    open_session = Sessions.open_session.__wrapped__  # type: ignore[attr-defined]
+    command = OpenSession(login="li", password="x", token_digest="0" * 64)
+    nothing_to_ask = None
+    with pytest.raises(CaptchaRequired):
+        open_session(Sessions(), command, nothing_to_ask)
+    with pytest.raises(AttributeError):
+        open_session(Sessions(), command.model_copy(update={"device_digest": "1" * 64}), nothing_to_ask)
+
+
+def test_who_stands_in_a_line_that_does_not_move_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offload, "PATIENCE", 0.01)
+    monkeypatch.setattr(offload, "_threads", Semaphore(0))
+    with pytest.raises(ServiceUnavailable):
+        offload.offload(int)
+    assert not offload.is_crowded(1 / offload.PLACES)  # he is out of it
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_hashing_ranks_behind_the_process_that_asks_for_it() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert offload.offload(os.getpriority, os.PRIO_PROCESS, 0) == offload.NICE
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before < offload.NICE
