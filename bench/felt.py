@@ -1,4 +1,4 @@
-"""`bench felt`: for how long an open session keeps what a change has taken from it, on two gateways and two replicas of the services.
+"""`bench felt`: for how long an open session keeps what a change has taken from it, on two gateways and two replicas.
 
 Of each kind of change somebody asks all the time, through both gateways, for what he is about to lose. What counts is when the
 last request was sent that was still let: the promise is a second after the change was answered. Then once more with a broker that
@@ -50,7 +50,7 @@ class Change:
 
 
 def changes(headquarters: Headquarters) -> list[Change]:
-    """One of each kind, on people of their own. What is seen is asked of customers, activities and rules as far as they tell it."""
+    """One of each kind, on people of their own. What is seen is asked of customers, activities and rules."""
     team = headquarters.team()
     made = (role, account, session, department, grant, group, agency)
     with ThreadPoolExecutor(4) as pool:
