@@ -56,6 +56,11 @@ def of_agency(permission: str) -> Sees:
     return lambda me, fact: me.may(permission, "all") or (me.may(permission) and fact.agency == me.agency)
 
 
+def of_customers(permission: str) -> Sees:
+    """Wherever their customer is read."""
+    return lambda me, fact: me.may(permission) and reaches(me, "customer:read", fact.owner, fact.agency)
+
+
 def with_right(permission: str) -> Sees:
     """For what is no agency's."""
     return lambda me, fact: me.may(permission)
@@ -203,8 +208,8 @@ LISTS = [
         key="person_id",
         of=a_customer,
     ),
-    List(f"{CUSTOMER}/notes", within("note:read"), "activities", NOTES, of=a_customer),
-    List(f"{CUSTOMER}/timeline", within("note:read"), "activities", HAPPENED, of=a_customer),
+    List(f"{CUSTOMER}/notes", of_customers("note:read"), "activities", NOTES, of=a_customer),
+    List(f"{CUSTOMER}/timeline", of_customers("note:read"), "activities", HAPPENED, of=a_customer),
     List("GET /v1/entry-attempts", within("attempt:read"), "customers", of_person("entry_attempt")),
     List("GET /v1/reviews", within("review:read"), "customers", of_person("review_item")),
     List("GET /v1/disputes", by(see_dispute, "dispute:read"), "customers", DISPUTES),

@@ -166,6 +166,17 @@ def write_note(me: Person, whose: Whose, permission: str) -> str:
     return DONE if whose.owner == me else "not-the-owner"
 
 
+def read_notes(me: Person, whose: Whose, permission: str) -> str:
+    """Wherever their customer is read."""
+    return by_scope(me, whose, "customer:read")
+
+
+def edit(me: Person, whose: Whose, permission: str) -> str:
+    """What others hold only as far as the field policy lets, which of a role that was made is not at all."""
+    found = by_scope(me, whose, permission)
+    return "field-not-editable" if found == DONE and whose.owner != me else found
+
+
 def reveal(me: Person, whose: Whose, permission: str) -> str:
     """One's own customers one sees in full."""
     found = by_scope(me, whose, permission)
