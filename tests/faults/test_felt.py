@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.felt import LIMIT, PATIENCE, REPLICAS, Change, change_all, change_all_and_kill, seen_of, watching
+from bench.felt import LIMIT, PATIENCE, PATIENT, REPLICAS, Change, change_all, change_all_and_kill, seen_of, watching
 from embedded.stack import Stack
 from tests.api import Headquarters, eventually
 from tests.brokers import Broker, make_broker
-from tests.conftest import UNSHED
 from tests.homes import made_home
 
 
@@ -23,7 +22,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture(scope="module")
 def stack(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = made_home(tmp_path_factory, "felt")
-    with Stack(home, fast=True, amqp_uri=broker.uri, replicas=REPLICAS, env=UNSHED) as running:
+    with Stack(home, fast=True, amqp_uri=broker.uri, replicas=REPLICAS, env=PATIENT) as running:
         yield running
 
 
