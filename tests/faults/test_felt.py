@@ -34,7 +34,7 @@ def headquarters(stack: Stack) -> Headquarters:
 def test_a_second_after_a_change_nobody_has_any_more_what_it_took(stack: Stack, headquarters: Headquarters) -> None:
     watches = change_all(headquarters, stack.gateway_urls)
 
-    assert [late for watch in watches for late in watch.too_late] == []
+    assert [late for watch in watches for late in watch.too_late()] == []
 
 
 def test_while_the_broker_is_away_nobody_is_let_in_and_afterwards_the_change_counts(
@@ -47,6 +47,6 @@ def test_while_the_broker_is_away_nobody_is_let_in_and_afterwards_the_change_cou
         is_let_again = lambda: {each.door for each in control.since(outage.back_at) if each.is_let} == control.doors  # noqa: E731
         eventually(is_let_again, seconds=PATIENCE)
 
-    assert [late for watch in watches for late in watch.too_late] == []
+    assert [late for watch in watches for late in watch.too_late(outage)] == []
     meanwhile = {each.status for each in control.asked if outage.killed_at + LIMIT <= each.at < outage.back_at}
     assert meanwhile == {503}
