@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench import backlog, collision, log_ins, path, people, rights, scale, search
+from bench import backlog, collision, felt, log_ins, path, people, rights, scale, search
 from bench.stand import NotMeasured
 from embedded.supervise import CannotStart
 from tests.rabbitmq import BrokerDied
@@ -22,6 +22,7 @@ RUNS: dict[type, Callable[[Any], None]] = {
     scale.Wish: scale.run,
     search.Wish: search.run,
     people.Wish: people.run,
+    felt.Wish: felt.run,
 }
 
 
@@ -72,7 +73,13 @@ def parse(words: list[str]) -> Any:
     many.add_argument("--users", type=users, default=50_000, help="ten in each department")
     many.add_argument("--seconds", type=positive, default=people.Wish.seconds, help="of each measure over HTTP")
     many.add_argument("--json-only", action="store_true", help="print the last line alone")
+    changed = benches.add_parser("felt", help=felt.__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    changed.add_argument("--rounds", type=int, choices=range(1, 51), metavar="1..50", default=5, help="of all kinds of changes")
+    changed.add_argument("--broker", choices=("embedded", "rabbitmq"), default="rabbitmq")
+    changed.add_argument("--json-only", action="store_true", help="print the last line alone")
     given = parser.parse_args(words)
+    if given.bench == "felt":
+        return felt.Wish(given.rounds, given.broker, given.json_only)
     if given.bench == "people":
         return people.Wish(given.users, given.seconds, given.json_only)
     if given.bench == "search":

@@ -40,6 +40,7 @@ LONG: Final = (
     "tests/integration/test_login.py",
     "tests/integration/test_races.py",
     "tests/integration/test_fsck.py",
+    "tests/faults/test_felt.py",
 )
 """The longest first. What is not named here is short, or can be had with the stack that all workers have in the end."""
 

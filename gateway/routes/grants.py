@@ -14,6 +14,7 @@ from services.contracts.base import Page
 from services.contracts.errors import (
     AboveCeiling,
     AboveYourRights,
+    DepartmentMerged,
     GrantEnds,
     InvalidCursor,
     NotFound,
@@ -39,7 +40,9 @@ async def list_grants(
     "/users/{user_id}/grants",
     status_code=201,
     summary="Grant a permission on the records of a department or a person",
-    responses=writing(NotFound, OwnAccount, UserNotActive, GrantEnds, AboveYourRights, AboveCeiling, TooManyGrants),
+    responses=writing(
+        NotFound, OwnAccount, UserNotActive, GrantEnds, DepartmentMerged, AboveYourRights, AboveCeiling, TooManyGrants
+    ),
 )
 async def give_grant(user_id: UUID, body: contract.RowGrant, caller: Writer) -> contract.GrantView:
     return await caller.ask(contract.GIVE_GRANT, contract.GiveGrant(user_id=user_id, **body.model_dump(exclude_unset=True)))

@@ -12,7 +12,7 @@ from gateway.paging import LINK, Pages
 from gateway.routes import make_router
 from services.contracts import base
 from services.contracts.base import Page
-from services.contracts.errors import InvalidCursor, NotFound
+from services.contracts.errors import DepartmentMerged, InvalidCursor, NotFound
 from services.contracts.rules import (
     LIST_DAYS,
     LIST_DEADLINES,
@@ -72,7 +72,7 @@ async def show_policies(query: Annotated[AskPolicies, Query()], caller: Reader) 
     return await caller.ask(SHOW_POLICIES, query)
 
 
-@router.put("/policies/stock-limit", summary="Set or remove a limit of stock", responses=writing(NotFound))
+@router.put("/policies/stock-limit", summary="Set or remove a limit of stock", responses=writing(NotFound, DepartmentMerged))
 async def set_stock_limit(body: StockLimitChange, caller: Writer) -> StockLimitView:
     return await caller.ask(SET_STOCK_LIMIT, body)
 

@@ -252,8 +252,13 @@ def administering(scope: Scope) -> RoleGrants:
 
 ROLES: dict[str, RoleGrants] = {
     "rep": {**OF_SELLERS, **overseeing(Scope.OWN)},
-    "supervisor": {**OF_SELLERS, **overseeing(Scope.DEPARTMENT), **deciding(Scope.DEPARTMENT)},
-    "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED)},
+    "supervisor": {
+        **OF_SELLERS,
+        **overseeing(Scope.DEPARTMENT),
+        **deciding(Scope.DEPARTMENT),
+        "leaving:read": Scope.DEPARTMENT,
+    },
+    "manager": {**OF_SELLERS, **overseeing(Scope.MANAGED), **deciding(Scope.MANAGED), "leaving:read": Scope.MANAGED},
     "agency_admin": {
         **OF_READERS,
         **overseeing(Scope.AGENCY),
@@ -285,7 +290,7 @@ ROLES: dict[str, RoleGrants] = {
 RoleName = Literal["rep", "supervisor", "manager", "agency_admin", "subsystem_admin", "auditor"]
 
 OF_RECORDS: frozenset[Permission] = frozenset(
-    {"customer:release", "customer:update", *watching(Scope.OWN), *deciding(Scope.OWN)}
+    {"customer:release", "customer:update", "leaving:read", *watching(Scope.OWN), *deciding(Scope.OWN)}
 ) - {"note:read"}
 """What counts on records one by one, so that every scope has its meaning, and a grant may name whose. Notes are read wherever
 their customer is."""

@@ -144,12 +144,15 @@ class DepartmentView(View):
 
 
 class MergedDepartment(View):
-    """What is left of the department, and how many people, departments below it and managers now have the other one instead."""
+    """What is left of the department, and how many now have the other one instead: people, departments below it, and what gives a
+    sight of both of them from now on, which are managers, grants on its records, and scopes of roles that listed it."""
 
     department: DepartmentView
     people: int
     departments: int
     managers: int
+    grants: int = Field(default=0, description="That are live.")
+    scopes: int = Field(default=0, description="Of roles; each permission of a role has one.")
 
 
 ADD_AGENCY = command("identity.add_agency", AddAgency, AgencyView, "agency:create")

@@ -11,13 +11,14 @@ from services.identity import domain, queries
 from services.identity.access import found, lock_administered
 from services.identity.guessing import forget_failures
 from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains, is_overdue
-from services.identity.inactivity_queries import list_overdue
+from services.identity.inactivity_queries import list_overdue, rule_of
 from services.identity.leaving_queries import find_last
 from services.identity.models import Person, Session
 from services.identity.people import tell_change, user_view
 from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
 from services.plumbing.clock import business_time
+from services.plumbing.masking import masked
 from services.plumbing.rpc import serves
 from services.plumbing.work import Work
 
@@ -82,12 +83,13 @@ class Accounts(AsksWhoIsAway):
             person = found(queries.lock_person(work.session, command.user_id))
             if domain.ADMINISTRATOR in person.roles:
                 queries.lock_administrators(work.session)
-            old = user_view(person)
+            old, rule = user_view(person), rule_of(work.session, person.agency_id, self.inactive_days)
             if is_overdue(work.session, person, work.now, self.inactive_days):
                 person.status = "locked"
                 end_all_sessions(work, person)
                 tell_change(work, person, "locked")
-            work.audit(person.id, agency_id=person.agency_id, old=old, new=user_view(person))
+            new = masked(user_view(person)) | {"decided_by": rule.decided_by}
+            work.audit(person.id, agency_id=person.agency_id, old=old, new=new)
             return work.answer(Nothing())
 
     @every(seconds=3600)

@@ -86,8 +86,8 @@ class Departments(Service):
             check_ceilings_of_moved(work.session, department, into)
             check_sight(call, old, into.path)
             merged = merge(work, department, into)
-            follow_merger(work, department, into)
-            counts = merged.model_dump(include={"people", "departments", "managers"})
+            merged = merged.model_copy(update=follow_merger(work, department, into))
+            counts = merged.model_dump(exclude={"department"})
             new = merged.department.model_dump(mode="json") | counts
             work.audit(department.id, agency_id=agency.id, old=old.model_dump(mode="json"), new=new)
             return work.answer(merged)

@@ -215,29 +215,35 @@ NOTICE_DAYS = 7
 
 
 class Inactivity(NamedTuple):
-    """What somebody has set; None is what he leaves to others."""
+    """What somebody has set; None is what he leaves to others. `version` is 0 where nothing is set."""
 
     days: int | None
     notice_days: int | None
+    version: int = 0
 
 
 UNSET = Inactivity(None, None)
 
 
 class InactivityRule(NamedTuple):
-    """What holds for an agency. `general_days` are headquarters', of which its own may only be stricter."""
+    """What holds for an agency. `general_days` are headquarters', of which its own may only be stricter. `decided_by` names the
+    policy that the days come from, with its version: `default`, `headquarters:3`, `agency:2`."""
 
     days: int
     notice_days: int
     general_days: int
+    decided_by: str
 
 
 def strictest(default_days: int, general: Inactivity, own: Inactivity) -> InactivityRule:
     """Headquarters' days, or the agency's where those are fewer; the notice is the agency's own, and shorter than the days."""
     general_days = general.days or default_days
     days = min(general_days, own.days or general_days)
+    decided_by = f"headquarters:{general.version}" if general.days else "default"
+    if days < general_days:
+        decided_by = f"agency:{own.version}"
     notices = [each for each in (own.notice_days, general.notice_days, NOTICE_DAYS) if each is not None]
-    return InactivityRule(days, min(notices[0], days), general_days)
+    return InactivityRule(days, min(notices[0], days), general_days, decided_by)
 
 
 def business_day(moment: datetime) -> date:

@@ -76,6 +76,15 @@ def check_sight(giver: Viewer, held: Grants, before: Place, after: Place) -> Non
             raise AboveYourRights(reason="you would come to see him yourself", permission=permission)
 
 
+def check_shown(giver: Viewer, held: Grants, to: Viewer, theirs: Grants, before: Place, after: Place) -> None:
+    """Raises AboveYourRights when who puts somebody elsewhere lets one of those who look after that see him, and does not see him
+    himself as far as that."""
+    for permission, reach in theirs.items():
+        is_new = covers(reach, to, after, None) and not covers(reach, to, before, None)
+        if is_new and not (permission in held and covers(held[permission], giver, before, None)):
+            raise AboveYourRights(reason="who looks after it would come to see him, whom you do not see", permission=permission)
+
+
 def check_leaders(giver: Viewer, held: Grants, leaders: Iterable[Grants], of: Place) -> None:
     """Raises AboveYourRights when those who would come to stand above somebody may thereby what one cannot give."""
     for grants in leaders:

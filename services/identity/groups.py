@@ -15,16 +15,17 @@ from services.contracts import groups as contract
 from services.contracts.base import Page
 from services.contracts.errors import GroupIsFull, NotFound, OutOfScope, UserNotActive, VersionConflict
 from services.contracts.permissions import Scope
-from services.contracts.reach import Place, union_of
+from services.contracts.reach import Grants, Place
 from services.identity import domain, granting, queries
 from services.identity import group_queries as rows
 from services.identity.access import check_scope, found, found_person, place_of, within_agency
-from services.identity.appointing import ceilings_of
+from services.identity.appointing import ceilings_of, receiver_at
 from services.identity.models import GroupAdmin, Person, SalesGroup
-from services.identity.rights import grants_of_group
+from services.identity.rights import grants_of_group, rights_of
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
+from services.plumbing.passport import Caller
 from services.plumbing.rpc import serves
 from services.plumbing.service import Service
 from services.plumbing.work import Work
@@ -86,10 +87,11 @@ class Groups(Service):
     @serves(contract.ADD_GROUP_MEMBER)
     def add_group_member(self, command: contract.AddGroupMember, call: Call) -> contract.GroupView:
         with call.transaction() as work:
+            wanted = queries.lock_person(work.session, command.person_id)
             group = lock(work, call, command.group_id, right="manage_members")
             old = group_view(work.session, group)
             if command.person_id not in group.member_ids:
-                person = colleague(work, group, command.person_id)
+                person = colleague(work, group, command.person_id, wanted)
                 check_sight(work, call, group, person)
                 if len(group.member_ids) == contract.MOST_MEMBERS:
                     raise GroupIsFull(limit=contract.MOST_MEMBERS)
@@ -109,9 +111,10 @@ class Groups(Service):
     @serves(contract.PUT_GROUP_ADMIN)
     def put_group_admin(self, command: contract.PutGroupAdmin, call: Call) -> contract.GroupView:
         with call.transaction() as work:
+            wanted = queries.lock_person(work.session, command.person_id)
             group = lock(work, call, command.group_id, right="change_rights")
             old = group_view(work.session, group)
-            person = colleague(work, group, command.person_id)
+            person = colleague(work, group, command.person_id, wanted)
             known = rows.find_admin(work.session, group.id, person.id)
             check_own_rights(work, call, group, person.id, given=command.rights, held=known.rights if known else ())
             check_given(work, call, group, person, command.rights)
@@ -170,11 +173,20 @@ def check_own_rights(work: Work, call: Call, group: SalesGroup, person_id: UUID,
 
 
 def check_sight(work: Work, call: Call, group: SalesGroup, person: Person) -> None:
-    """Of a group's own admin: raises AboveYourRights when by his rights in it he would come to see somebody new."""
-    if not is_administrator(call):
-        held = union_of([call.caller.grants, grants_of_group(group.id, own_rights(work, call, group))])
-        before = place_of(work.session, person)
-        granting.check_sight(call.caller, held, before, replace(before, groups=before.groups | {group.id}))
+    """Raises AboveYourRights when one of the group's admins would come to see somebody whom the caller does not see himself: they
+    are chosen people, so who adds somebody gives them a sight of him."""
+    before = place_of(work.session, person)
+    after = replace(before, groups=before.groups | {group.id})
+    for admin in rows.list_admins(work.session, group.id):
+        if grants_of_group(group.id, admin.rights):
+            viewer, held = seen_as(work.session, admin.person_id)
+            granting.check_shown(call.caller, call.caller.grants, viewer, held, before, after)
+
+
+def seen_as(session: Session, person_id: UUID) -> tuple[Caller, Grants]:
+    """Somebody as he asks, and all that he may."""
+    person, facts = found(queries.find_person(session, person_id)), found(queries.find_facts(session, person_id))
+    return receiver_at(person, person.department_id, person.other_department_ids), rights_of(facts)
 
 
 def check_given(work: Work, call: Call, group: SalesGroup, person: Person, rights: Iterable[str]) -> None:
@@ -187,9 +199,10 @@ def check_given(work: Work, call: Call, group: SalesGroup, person: Person, right
     granting.check_ceilings(given, ceilings_of(work.session, departments))
 
 
-def colleague(work: Work, group: SalesGroup, person_id: UUID) -> Person:
-    """Raises NotFound, OutOfScope, UserNotActive."""
-    person = found_person(work.session, queries.find_person(work.session, person_id), person_id)
+def colleague(work: Work, group: SalesGroup, person_id: UUID, row: Person | None) -> Person:
+    """Somebody who may be put into a group; his row was locked before the group's, as by who leaves. Raises NotFound, OutOfScope,
+    UserNotActive."""
+    person = found_person(work.session, row, person_id)
     if person.agency_id != group.agency_id:
         raise NotFound(reason="the person is of another agency")
     if person.status != "active":

@@ -24,8 +24,12 @@ def rule_of(session: Session, agency_id: UUID, default_days: int) -> domain.Inac
     own, general = find_policy(session, agency_id), session.scalars(GENERAL).one_or_none()
     return domain.strictest(
         default_days,
-        *(domain.Inactivity(policy.days, policy.notice_days) if policy else domain.UNSET for policy in (general, own)),
+        *(given(policy) for policy in (general, own)),
     )
+
+
+def given(policy: InactivityPolicy | None) -> domain.Inactivity:
+    return domain.Inactivity(policy.days, policy.notice_days, policy.version) if policy else domain.UNSET
 
 
 def active_since(person: Any = Person) -> ColumnElement[datetime]:

@@ -12,18 +12,21 @@ from sqlalchemy.orm import Session
 
 from services.contracts import leaving as contract
 from services.contracts.base import Envelope, Page
-from services.contracts.errors import InvalidRequest, LeavingUnderWay, UserIsBack
+from services.contracts.errors import InvalidRequest, LeavingUnderWay, OutOfScope, UserIsBack
+from services.contracts.reach import covers_now
 from services.identity import domain
 from services.identity import leaving_queries as queries
-from services.identity.access import check_scope, lock_administered, within_agency
+from services.identity.access import lock_administered, place_of
 from services.identity.accounts import disable
 from services.identity.groups import leave_groups
 from services.identity.inactivity import AsksWhoIsAway, check_administrator_remains
 from services.identity.leaving_models import Leaving, LeavingPart
 from services.identity.models import Person
 from services.identity.row_grants import withdraw_all
+from services.identity.within import people_within
 from services.plumbing import paging
 from services.plumbing.call import Call
+from services.plumbing.clock import business_time
 from services.plumbing.events import handles
 from services.plumbing.ids import new_id
 from services.plumbing.rpc import serves
@@ -62,9 +65,11 @@ class Leavings(AsksWhoIsAway, ListeningService):
 
     @serves(contract.LIST_LEAVINGS)
     def list_leavings(self, query: contract.ListLeavings, call: Call) -> Page[contract.LeavingView]:
-        visible = within_agency(call, Leaving.agency_id)
+        after = paging.decode_id(query.cursor)
         with call.reading() as session:
-            rows = queries.list_leavings(session, visible, query, paging.decode_id(query.cursor))
+            whose = {"person": Leaving.person_id, "agency": Leaving.agency_id}
+            visible = people_within(call.scope, call.caller, business_time(session), **whose)
+            rows = queries.list_leavings(session, visible, query, after)
             return paging.page(Page[contract.LeavingView], views(session, rows), query.limit)
 
     @handles(contract.HandoverReported)
@@ -185,9 +190,11 @@ def tell(work: Work, leaving: Leaving, person: Person) -> None:
 
 
 def found(session: Session, call: Call, leaving_id: UUID) -> Row[Leaving, str]:
-    """Raises NotFound, OutOfScope."""
+    """Of somebody on whom the caller's right counts, as he stands now. Raises NotFound, OutOfScope."""
     row = queries.find_leaving(session, leaving_id)
-    check_scope(call, row[0].agency_id)
+    person = session.get_one(Person, row[0].person_id)
+    if not covers_now(call.scope, call.caller, place_of(session, person), business_time(session)):
+        raise OutOfScope()
     return row
 
 

@@ -30,6 +30,8 @@ class RowGrants(Service):
     @serves(contract.GIVE_GRANT)
     def give_grant(self, command: contract.GiveGrant, call: Call) -> contract.GrantView:
         with call.transaction() as work:
+            if command.department_id:
+                queries.hold_departments(work.session, [command.department_id])
             person = lock_receiver(work, call, command.user_id)
             check(work, call, person, command)
             grant = RowGrant(
@@ -91,7 +93,7 @@ def lock_grant(work: Work, user_id: UUID, grant_id: UUID) -> RowGrant:
 
 
 def check(work: Work, call: Call, person: Person, command: contract.GiveGrant) -> None:
-    """Raises GrantEnds, NotFound, AboveYourRights, AboveCeiling."""
+    """Raises GrantEnds, NotFound, DepartmentMerged, AboveYourRights, AboveCeiling."""
     if command.until and command.until <= work.now:
         raise GrantEnds()
     place = place_of_grant(work, call, person.agency_id, command)
@@ -103,9 +105,11 @@ def check(work: Work, call: Call, person: Person, command: contract.GiveGrant) -
 
 
 def place_of_grant(work: Work, call: Call, agency_id: UUID, command: contract.GiveGrant) -> Place:
-    """Raises NotFound, OutOfScope for what is not of the receiver's agency."""
+    """Raises NotFound, OutOfScope for what is not of the receiver's agency; DepartmentMerged where it would count on nobody."""
     if command.department_id:
-        return Place(agency_id, None, ids_of(department_of(work, call, command.department_id, agency_id).path))
+        department = department_of(work, call, command.department_id, agency_id)
+        domain.check_is_live(status=department.status, merged_into_id=department.merged_into_id)
+        return Place(agency_id, None, ids_of(department.path))
     assert command.person_id
     about = found_person(work.session, queries.find_person(work.session, command.person_id), command.person_id)
     if about.agency_id != agency_id:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from services.contracts import rules as contract
-from services.contracts.errors import InvalidRequest, NotFound, OutOfScope
+from services.contracts.errors import DepartmentMerged, InvalidRequest, NotFound, OutOfScope
 from services.contracts.permissions import Scope
 from services.directory.models import Person
 from services.directory.queries import find_agency
@@ -21,7 +21,7 @@ from services.rules.queries import IS_HOLDER
 
 
 def set_stock_limit(change: contract.StockLimitChange, call: Call) -> contract.StockLimitView:
-    """Raises InvalidRequest, OutOfScope, or NotFound for a department or person that is not of the agency."""
+    """Raises InvalidRequest, OutOfScope, NotFound for a department or person that is not of the agency, or DepartmentMerged."""
     call.answer_again()
     check_subject(change)
     agency_id = agency_within(call, change.agency_id)
@@ -100,6 +100,10 @@ def check_is_of_agency(call: Call, change: contract.StockLimitChange, agency_id:
         raise NotFound()
     if found.agency_id != agency_id:  # headquarters sees it, and has named another agency
         raise NotFound() if call.scope is Scope.ALL else OutOfScope()
+    if (
+        change.department_id and change.limit is not None and found.status == "merged"
+    ):  # one of before it was merged can be removed
+        raise DepartmentMerged(merged_into_id=str(found.merged_into_id))
 
 
 def follow_up_view(agency_id: UUID, policy: FollowUpPolicy | None) -> contract.FollowUpView:

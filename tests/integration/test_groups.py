@@ -279,6 +279,54 @@ def test_nobody_adds_to_his_group_whom_he_would_come_to_see_himself(headquarters
     eventually(sees(supervisor, customer), seconds=1)
 
 
+def test_nobody_shows_to_another_admin_of_his_group_whom_he_does_not_see_himself(
+    headquarters: Headquarters, team: Team, group: str
+) -> None:
+    office = headquarters.department(team.agency_id)["id"]
+    seeing, adding = headquarters.person("rep", office), headquarters.person("supervisor", team.department_id)
+    member = team.neighbour
+    customer = member.entered()
+    expect(200, put_admin(team.admin, group, seeing, "see_customers"))
+    expect(200, put_admin(team.admin, group, adding, "manage_members"))
+
+    assert kind(put_member(adding, group, member)) == (403, "above-your-rights")
+    expect(200, put_member(adding, group, team.colleague))  # whom he sees himself
+
+    assert not sees(seeing, customer)()
+    expect(200, put_admin(team.admin, group, seeing, "assign_tasks"))
+    expect(200, put_member(adding, group, member))  # nobody comes to see him
+
+
+def test_who_leaves_while_he_is_added_to_a_group_is_in_it_no_more(
+    headquarters: Headquarters, stack: Stack, team: Team, group: str
+) -> None:
+    gone = headquarters.add_user("rep", team.department_id)["id"]
+    with psycopg.connect(stack.owner_url("identity")) as owner, ThreadPoolExecutor(2) as pool:
+        owner.execute(IN_THE_WAY, [group])
+        adding = pool.submit(team.admin.request, "PUT", f"/v1/groups/{group}/members/{gone}")
+        eventually(lambda: waiting(stack), until=lambda count: count == 1)
+        leaving = pool.submit(headquarters.admin.request, "POST", f"/v1/users/{gone}/leaving", {})
+        eventually(lambda: leaving.done() or waiting(stack) == 2)
+        owner.rollback()
+        expect(202, leaving.result())
+        assert adding.result().status_code in (200, 409)
+    assert gone not in {member["person_id"] for member in team.admin.get(f"/v1/groups/{group}")["members"]}
+
+
+def waiting(stack: Stack) -> int:
+    """Those of identity who wait for a lock, as only its own user sees."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(stack.database_url("identity")) as connection:
+        return connection.execute(query).rowcount
+
+
+IN_THE_WAY = """
+    INSERT INTO outbox (id, name, aggregate_id, version, agency_id, actor, request_id, occurred_at, data)
+    VALUES (gen_random_uuid(), 'group_changed', %s, 2, gen_random_uuid(), 'a test', 'a test', clock(), '{}')
+"""
+"""As long as it is not committed, who tells of the second version of this group waits."""
+
+
 def test_a_right_in_a_group_explains_itself(team: Team, headquarters: Headquarters, group: str) -> None:
     office = headquarters.department(team.agency_id)["id"]
     admin, member = headquarters.person("rep", office), team.neighbour

@@ -92,6 +92,8 @@ def test_an_account_is_noticed_once_and_locked_by_calendar_days(stack: Stack, he
         admin = team.admin.log_in(team.admin.user["login"], PASSWORD)
         eventually(lambda: admin.get(path)["status"], until=lambda status: status == "locked")
         assert [user["id"] for user in admin.pages(f"/v1/users?status=locked&department_id={team.department_id}")] == [user_id]
+        by = "SELECT new->>'status', new->>'decided_by' FROM audit WHERE operation = 'identity.lock_user' AND subject_id = %s"
+        assert rows(stack, by, user_id) == [("locked", "agency:1")]
         away = "SELECT data FROM outbox WHERE name = 'holder_away' AND data->>'person_id' = %s"
         [(told_of,)] = eventually(lambda: rows(stack, away, user_id, service="customers"))
         assert (told_of["status"], told_of["customers"], told_of["department_id"]) == ("locked", 1, team.department_id)

@@ -15,7 +15,7 @@ import pytest
 
 from embedded.stack import Stack
 from services.contracts.collision import CollisionRules
-from tests.api import Client, Headquarters, Team, brand, company, eventually, expect
+from tests.api import Client, Headquarters, Team, brand, company, eventually, expect, unique
 
 OVER = ("done", "with_leftovers")
 
@@ -402,6 +402,39 @@ def test_only_administrators_within_their_reach_order_and_see_leavings(
     assert rivals.admin.get(f"/v1/leavings?user_id={id_of(leaver)}")["items"] == []
     assert not {each["id"] for each in rivals.admin.pages("/v1/leavings")} & {done["id"]}
     assert {each["status"] for each in team.admin.pages("/v1/leavings?status=done", limit=2)} == {"done"}
+
+
+def test_who_oversees_somebody_sees_how_far_his_leaving_is(headquarters: Headquarters, stack: Stack) -> None:
+    team = headquarters.team()
+    leaver, receiver = headquarters.people(2, team.department_id)
+    neighbours = headquarters.person("supervisor", team.other_department_id)
+    customer = leaver.entered()
+    done = left(team.admin, leaver, receiver)
+    path = f"/v1/leavings/{done['id']}"
+
+    for who in (team.supervisor, team.manager):
+        assert who.get(path) == done
+        assert [each["id"] for each in who.pages("/v1/leavings")] == [done["id"]]
+        assert items(who, done)[customer]["to_id"] == id_of(receiver)
+        assert told(who.request("POST", f"{path}/repeat")) == (403, "permission-denied")
+    for asked in (path, f"{path}/customers", f"{path}/others"):
+        assert told(neighbours.request("GET", asked)) == (404, "not-found")
+    assert neighbours.get("/v1/leavings")["items"] == []
+    boss = headquarters.person("rep", team.other_department_id, roles=[reading_leavings(team)])
+    grant = {"permission": "leaving:read", "person_id": id_of(leaver)}
+    assert boss.get("/v1/leavings")["items"] == []
+    assert told(team.admin.request("POST", f"/v1/users/{id_of(boss)}/grants", grant)) == (201, "")
+    eventually(lambda: boss.get("/v1/leavings")["items"], until=lambda found: found == [done])
+    named = "SELECT DISTINCT operation, on_behalf_of::text FROM audit WHERE actor = 'system:customers' AND agency_id = %s"
+    found = dict(rows(stack, named, team.agency_id))
+    by = [found[f"customers.{operation}"] for operation in ("hand_over_item", "settle_handover")]
+    assert by == [id_of(team.admin)] * 2
+
+
+def reading_leavings(team: Team) -> str:
+    """Of his subordinates, of whom he has none."""
+    grants = [{"permission": "leaving:read", "scope": "subordinates"}]
+    return str(team.admin.post("/v1/roles", {"name": unique("岗"), "grants": grants})["id"])
 
 
 # --- once, whatever comes at once

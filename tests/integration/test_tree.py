@@ -486,25 +486,62 @@ def test_a_merged_department_gives_everything_to_the_other_one_and_stays_as_a_si
     assert ask(stack, "identity", audited, old) == [(new, "4")]
 
 
-def test_roles_and_grants_that_name_a_merged_department_name_the_other_one(headquarters: Headquarters) -> None:
+def test_roles_and_grants_that_name_a_merged_department_name_the_other_one_and_are_counted(
+    stack: Stack, headquarters: Headquarters
+) -> None:
     team = headquarters.team()
     old, new = team.department_id, team.other_department_id
-    listed = [{"permission": "customer:read", "scope": "listed", "department_ids": [old]}]
+    listed = [{"permission": each, "scope": "listed", "department_ids": [old]} for each in ("customer:read", "day:read")]
     role = team.admin.post("/v1/roles", {"name": unique("内勤"), "grants": listed})["id"]
     clerk = headquarters.person(role, make(team.admin, team.agency_id)["id"])
     guest = headquarters.person("rep", make(team.admin, team.agency_id)["id"])
     grant = {"permission": "customer:read", "department_id": old}
-    given = team.admin.post(f"/v1/users/{guest.user['id']}/grants", grant)["id"]
+    path = f"/v1/users/{guest.user['id']}/grants"
+    given = team.admin.post(path, grant)["id"]
+    expect(204, team.admin.request("DELETE", f"{path}/{team.admin.post(path, grant)['id']}"))  # counts on nobody
     customer = team.neighbour.entered()
 
-    expect(200, act(team.admin, old, "merge", into_id=new))
+    merged = expect(200, act(team.admin, old, "merge", into_id=new))
 
+    assert (merged["managers"], merged["grants"], merged["scopes"]) == (0, 1, 2)
+    audited = "SELECT new->'grants', new->'scopes' FROM audit WHERE operation LIKE '%%merge%%' AND subject_id = %s"
+    assert ask(stack, "identity", audited, old) == [(1, 2)]
     for who in (clerk, guest):
         eventually(lambda w=who: w.request("GET", f"/v1/customers/{customer}").status_code, until=lambda status: status == 200)
     shown = team.admin.get(f"/v1/roles/{role}")
     assert (shown["version"], shown["grants"][0]["department_ids"]) == (2, [new])
-    grants = {each["id"]: each["department_id"] for each in team.admin.pages(f"/v1/users/{guest.user['id']}/grants")}
-    assert grants == {given: new}
+    assert {each["id"]: each["department_id"] for each in team.admin.pages(path)} == {given: new}
+
+
+def test_what_would_count_on_nobody_of_a_merged_department_is_refused(headquarters: Headquarters) -> None:
+    team = headquarters.team()
+    old, new, guest = team.department_id, team.other_department_id, team.neighbour.user["id"]
+    limit = {"subject": "department", "department_id": old, "limit": 7}
+    expect(200, team.admin.request("PUT", "/v1/policies/stock-limit", limit))
+    expect(200, act(team.admin, old, "merge", into_id=new))
+
+    grant = {"permission": "customer:read", "department_id": old}
+    granted = team.admin.request("POST", f"/v1/users/{guest}/grants", grant)
+    limited = eventually(
+        lambda: team.admin.request("PUT", "/v1/policies/stock-limit", limit), until=lambda answer: answer.status_code != 200
+    )
+
+    assert [(kind(each), each.json()["merged_into_id"]) for each in (granted, limited)] == [((409, "department-merged"), new)] * 2
+    expect(200, team.admin.request("PUT", "/v1/policies/stock-limit", limit | {"limit": None}))  # what was set before goes
+
+
+def test_a_grant_that_is_given_while_its_department_is_merged_is_on_the_other_one_or_refused(headquarters: Headquarters) -> None:
+    team, admin = headquarters.team(), headquarters.admin
+    guest = f"/v1/users/{headquarters.add_user('rep', team.department_id)['id']}/grants"
+    for _ in range(SIBLINGS):
+        old = make(admin, team.agency_id)["id"]
+        merged, given = at_once(
+            partial(act, admin, old, "merge", into_id=team.other_department_id),
+            partial(admin.request, "POST", guest, {"permission": "customer:read", "department_id": old}),
+        )
+        assert expect(200, merged)["grants"] == (given.status_code == 201)
+        assert given.status_code in (201, 409)
+    assert {each["department_id"] for each in admin.pages(guest)} <= {team.other_department_id}
 
 
 def test_nobody_comes_below_a_ceiling_with_more_than_it_allows(headquarters: Headquarters) -> None:

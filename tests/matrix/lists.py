@@ -56,6 +56,11 @@ def of_agency(permission: str) -> Sees:
     return lambda me, fact: me.may(permission, "all") or (me.may(permission) and fact.agency == me.agency)
 
 
+def of_customers(permission: str) -> Sees:
+    """Wherever their customer is read."""
+    return lambda me, fact: me.may(permission) and reaches(me, "customer:read", fact.owner, fact.agency)
+
+
 def with_right(permission: str) -> Sees:
     """For what is no agency's."""
     return lambda me, fact: me.may(permission)
@@ -65,13 +70,18 @@ def own(me: Person, fact: Fact) -> bool:
     return fact.owner == me
 
 
+def own_tokens(me: Person, fact: Fact) -> bool:
+    """A program sees none."""
+    return me.may("token:read") and own(me, fact)
+
+
 def saved(me: Person, fact: Fact) -> bool:
     return fact.owner == me or (fact.kind == "shared" and fact.agency == me.agency)
 
 
 def role(me: Person, fact: Fact) -> bool:
     """Besides the agency's, those that are made for all."""
-    return fact.kind == "common" or of_agency("role:read")(me, fact)
+    return me.may("role:read") and (fact.kind == "common" or of_agency("role:read")(me, fact))
 
 
 def audited(me: Person, fact: Fact) -> bool:
@@ -122,7 +132,7 @@ POOLS = """
 """
 MEMBERS_OF_POOL = "SELECT person_id, agency_id, NULL, NULL, 'closed' FROM pool_member WHERE pool_id = %(pool_id)s"
 VIEWS = "SELECT id, agency_id, person_id, NULL, CASE WHEN is_shared THEN 'shared' END FROM saved_view"
-HOLDERS = "SELECT id, agency_id, id FROM person WHERE status = 'active' AND roles && '{rep,supervisor,manager}'"
+HOLDERS = "SELECT id, agency_id, id FROM person WHERE status = 'active' AND 'holds' = ANY(abilities)"
 DEADLINES = "SELECT id, agency_id, owner_id FROM deadline WHERE received_at IS NOT NULL AND due_at IS NOT NULL"
 NOTES = "SELECT id, agency_id, author_id FROM contact_note WHERE customer_id = %(customer_id)s"
 HAPPENED = """
@@ -138,6 +148,11 @@ MADE_ROLES = """
     SELECT id::text, agency_id, NULL, NULL, CASE WHEN is_common THEN 'common' END FROM role WHERE archived_at IS NULL
 """
 ALL_ROLES = " UNION ALL ".join([MADE_ROLES, *(f"SELECT '{name}', NULL, NULL, NULL, 'common'" for name in sorted(ROLES))])
+
+
+ITEMS = """
+    SELECT item.id, item.agency_id, person_id FROM handover_item AS item JOIN handover ON handover.id = handover_id
+"""
 
 
 def of_customer(key: str, table: str) -> str:
@@ -193,8 +208,8 @@ LISTS = [
         key="person_id",
         of=a_customer,
     ),
-    List(f"{CUSTOMER}/notes", within("note:read"), "activities", NOTES, of=a_customer),
-    List(f"{CUSTOMER}/timeline", within("note:read"), "activities", HAPPENED, of=a_customer),
+    List(f"{CUSTOMER}/notes", of_customers("note:read"), "activities", NOTES, of=a_customer),
+    List(f"{CUSTOMER}/timeline", of_customers("note:read"), "activities", HAPPENED, of=a_customer),
     List("GET /v1/entry-attempts", within("attempt:read"), "customers", of_person("entry_attempt")),
     List("GET /v1/reviews", within("review:read"), "customers", of_person("review_item")),
     List("GET /v1/disputes", by(see_dispute, "dispute:read"), "customers", DISPUTES),
@@ -235,7 +250,7 @@ LISTS = [
         of=made("grant", "a colleague"),
     ),
     List("GET /v1/groups", of_agency("group:read"), "identity", f"{of_nobody('sales_group')} WHERE NOT is_dissolved"),
-    List("GET /v1/me/tokens", own, "identity", TOKENS),
+    List("GET /v1/me/tokens", own_tokens, "identity", TOKENS),
     List(
         "GET /v1/users/{user_id}/tokens",
         within("token:read"),
@@ -243,13 +258,13 @@ LISTS = [
         f"{TOKENS} WHERE person_id = %(user_id)s",
         of=an_administrator,
     ),
-    List("GET /v1/leavings", of_agency("leaving:read"), "identity", of_nobody("leaving")),
+    List("GET /v1/leavings", within("leaving:read"), "identity", of_person("leaving")),
     *(
         List(
             f"GET /v1/leavings/{{leaving_id}}/{part}",
-            of_agency("leaving:read"),
+            within("leaving:read"),
             "customers",
-            f"{of_nobody('handover_item')} WHERE handover_id = %(leaving_id)s AND kind {sign} 'customer'",
+            f"{ITEMS} WHERE handover_id = %(leaving_id)s AND kind {sign} 'customer'",
             of=made("leaving", f"a rep of {SALES}"),
         )
         for part, sign in (("customers", "="), ("others", "<>"))

@@ -24,6 +24,10 @@ class Person:
     managed: tuple[str, ...] = ()
     standing: str = "in"
     """`in`: logged in. `code`: with a one-time code, before he has a password. `out`: nobody who is let in."""
+    made: tuple[tuple[str, str], ...] = ()
+    """What a role of his grants that is not built in."""
+    token: tuple[str, ...] = ()
+    """The permissions of the program that asks in his name."""
 
     @property
     def agency(self) -> str:
@@ -34,8 +38,9 @@ class Person:
         """What a session of his may do, and on whose records."""
         if self.standing == "out":
             return {}
-        granted = BEFORE_OWN_PASSWORD if self.standing == "code" else ROLES[self.role]
-        return {permission: str(scope) for permission, scope in granted.items()}
+        granted = BEFORE_OWN_PASSWORD if self.standing == "code" else dict(self.made) or ROLES[self.role]
+        of_program = self.token or granted.keys()
+        return {permission: str(scope) for permission, scope in granted.items() if permission in of_program}
 
     def may(self, permission: str, *scopes: str) -> bool:
         """Whether he holds it, with one of these scopes if some are given."""
@@ -159,6 +164,17 @@ def write_note(me: Person, whose: Whose, permission: str) -> str:
     if not reaches(me, "customer:read", whose.owner, whose.agency):
         return HIDDEN
     return DONE if whose.owner == me else "not-the-owner"
+
+
+def read_notes(me: Person, whose: Whose, permission: str) -> str:
+    """Wherever their customer is read."""
+    return by_scope(me, whose, "customer:read")
+
+
+def edit(me: Person, whose: Whose, permission: str) -> str:
+    """What others hold only as far as the field policy lets, which of a role that was made is not at all."""
+    found = by_scope(me, whose, permission)
+    return "field-not-editable" if found == DONE and whose.owner != me else found
 
 
 def reveal(me: Person, whose: Whose, permission: str) -> str:

@@ -286,7 +286,7 @@ def everybody(me: Person) -> list[Whose]:
 def session(world: World, whose: Whose) -> dict[str, str]:
     """A second one of his."""
     assert whose.owner
-    digest = digest_of(world.anew(whose.owner).token)
+    digest = digest_of(world.logged_in(whose.owner).token)
     session_id = world.databases.value("identity", "SELECT id FROM session WHERE token_digest = %s", digest)
     return {"user_id": world.id_of(whose.owner.name), "session_id": str(session_id)}
 
@@ -355,7 +355,7 @@ def department(world: World, whose: Whose) -> dict[str, str]:
 
 
 def leavers(me: Person) -> list[Whose]:
-    return [account("rep", SALES), account("rep", HEAD), account("rep", THEIRS)]
+    return [account("rep", department) for department in (SALES, FIRST, MARKET, HEAD, THEIRS)]
 
 
 def leaving(world: World, whose: Whose) -> dict[str, str]:

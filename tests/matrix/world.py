@@ -1,10 +1,11 @@
 """People in every position, each with a session, and what they have in common: agencies, departments, pools."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from embedded.stack import Stack
+from services.contracts.permissions import OF_RECORDS, ROLES
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
 from tests.conftest import OFTEN, UNSHED
 from tests.matrix.facts import Databases
@@ -16,6 +17,21 @@ THEIRS, HEAD, FROZEN = "theirs/sales", "headquarters/head", "frozen/sales"
 UNHURRIED = OFTEN | UNSHED | {"QUDAO_RPC_TIMEOUT": "12", "QUDAO_TYPING_TIMEOUT": "12", "QUDAO_SWEEP_EVERY": "1"}
 """Of a stack where everything is waited for, however busy the machine is; consumers say soon that they have heard everything."""
 
+OF_CLERKS = tuple((each, "department" if each in OF_RECORDS else str(scope)) for each, scope in ROLES["rep"].items())
+"""A rep's permissions, those on records for his department."""
+OF_PROGRAM = (
+    "attempt:read",
+    "collaborator:manage",
+    "customer:claim",
+    "customer:create",
+    "customer:read",
+    "customer:update",
+    "dispute:open",
+    "dispute:read",
+    "handoff:create",
+    "handoff:read",
+)
+"""A few of those that a rep has, for what is his."""
 CALLERS = {
     person.name: person
     for person in (
@@ -25,6 +41,8 @@ CALLERS = {
         Person("agency_admin", "agency_admin", OFFICE),
         Person("subsystem_admin", "subsystem_admin", HEAD),
         Person("auditor", "auditor", OFFICE),
+        Person("clerk", "made", SALES, made=OF_CLERKS),
+        Person("program", "rep", SALES, token=OF_PROGRAM),
         Person("newcomer", "agency_admin", OFFICE, standing="code"),
         Person("anonymous", "agency_admin", OFFICE, standing="out"),
         Person("disabled", "agency_admin", OFFICE, standing="out"),
@@ -93,13 +111,27 @@ class World:
             return Client(self.root.http)
         managed = {"managed_department_ids": [self.departments[path] for path in person.managed]} if person.managed else {}
         department = self.departments[person.department]
+        if person.token:
+            return self._program_of(person, department)
         if person.standing != "code":
-            return self.headquarters.person(person.role, department, **managed)
+            role = self._role(person.made) if person.made else person.role
+            return self.headquarters.person(role, department, **managed)
         user = self.headquarters.add_user(person.role, department)
         self.codes[person.name] = self.headquarters.one_time_code(user["id"])
         client = self.root.log_in(user["login"], self.codes[person.name])
         client.user = user
         return client
+
+    def _role(self, grants: Iterable[tuple[str, str]]) -> str:
+        made = [{"permission": permission, "scope": scope} for permission, scope in grants]
+        return str(self.root.post("/v1/roles", {"name": unique("岗"), "agency_id": self.agencies["ours"], "grants": made})["id"])
+
+    def _program_of(self, person: Person, department: str) -> Client:
+        """Its token was made by him, which takes a right that his built-in role does not give."""
+        roles = [person.role, self._role([("token:create", "agency")])]
+        who = self.headquarters.person(person.role, department, roles=roles)
+        body = {"name": unique("t"), "permissions": list(person.token), "days": 1, "current": PASSWORD}
+        return Client(self.root.http, who.post("/v1/me/tokens", body)["secret"], who.user)
 
     def _shut_out(self) -> None:
         for address in SHUT_OUT.values():
@@ -142,9 +174,10 @@ class World:
         return self.pools[agency, kind]
 
     def anew(self, person: Person) -> Client:
-        """A session of his own."""
-        if person.standing == "out":
-            return self.client(person)
+        """A session of his own; a program has its token."""
+        return self.client(person) if person.standing == "out" or person.token else self.logged_in(person)
+
+    def logged_in(self, person: Person) -> Client:
         return self.root.log_in(self.client(person).user["login"], self.codes.get(person.name, PASSWORD))
 
     def ids(self, kind: Any, whose: Whose) -> dict[str, str]:

@@ -309,12 +309,13 @@ def test_who_has_been_active_before_the_limit_has_no_days_left(now: datetime, ag
 
 
 def test_an_agency_may_be_stricter_than_headquarters_and_not_laxer() -> None:
-    assert strictest(90, UNSET, UNSET) == (90, 7, 90)
-    assert strictest(90, Inactivity(60, None), UNSET) == (60, 7, 60)
-    assert strictest(90, Inactivity(60, 10), Inactivity(30, None)) == (30, 10, 60)
-    assert strictest(90, Inactivity(60, 10), Inactivity(80, 3)) == (60, 3, 60)
-    assert strictest(90, UNSET, Inactivity(5, None)) == (5, 5, 90)
-    assert strictest(90, UNSET, Inactivity(30, 0)) == (30, 0, 90)
+    general = Inactivity(60, 10, version=3)
+    assert strictest(90, UNSET, UNSET) == (90, 7, 90, "default")
+    assert strictest(90, Inactivity(60, None, version=3), UNSET) == (60, 7, 60, "headquarters:3")
+    assert strictest(90, general, Inactivity(30, None, version=2)) == (30, 10, 60, "agency:2")
+    assert strictest(90, general, Inactivity(80, 3, version=2)) == (60, 3, 60, "headquarters:3")
+    assert strictest(90, UNSET, Inactivity(5, None, version=2)) == (5, 5, 90, "agency:2")
+    assert strictest(90, UNSET, Inactivity(30, 0, version=2)) == (30, 0, 90, "agency:2")
 
 
 def test_who_was_restored_after_his_leaving_is_back() -> None:

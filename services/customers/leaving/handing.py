@@ -43,7 +43,7 @@ def begin(work: Work, event: LeavingChanged) -> None:
         handover = Handover(id=event.leaving_id, version=0, person_id=event.user_id, agency_id=event.agency_id)
         work.session.add(handover)
     handover.round, handover.state, handover.finished_at = event.round, "running", None
-    handover.plan = event.plan.model_dump(mode="json")
+    handover.plan, handover.ordered_by = event.plan.model_dump(mode="json"), event.ordered_by
     is_holder = "holds" in event.abilities
     report(work, handover)
     follow_account(work.session, event.user_id, event.agency_id, event.person_version, is_closed=True, is_holder=is_holder)

@@ -29,6 +29,7 @@ class Handover(Base):
     round: Mapped[int]
     state: Mapped[str]
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    ordered_by: Mapped[UUID | None]
     finished_at: Mapped[datetime | None]
 
 

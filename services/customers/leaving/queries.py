@@ -16,6 +16,8 @@ from services.customers.team.models import Collaborator, Handoff
 from services.directory.models import Person
 
 ITEMS = cast(Table, HandoverItem.__table__)
+LEAVER = select(Handover.person_id).where(Handover.id == ITEMS.c.handover_id).correlate(ITEMS).scalar_subquery()
+"""Whose leaving an item belongs to."""
 
 
 def list_running(session: Session) -> Sequence[Handover]:

@@ -68,7 +68,7 @@ class LeavingService:
         with call.transaction() as work:
             if handover := handing.lock_round(work, command):
                 handing.settle(work, handover, is_through=command.is_through)
-                work.audit(handover.person_id, agency_id=handover.agency_id, new={"handover": handover.state})
+                audit(work, handover, handover.person_id, {"handover": handover.state})
             return work.answer(Nothing())
 
     # --- showing
@@ -83,7 +83,7 @@ class LeavingService:
 
     @serves(contract.LIST_LEAVING_ITEMS)
     def list_leaving_items(self, query: contract.ListLeavingItems, call: Call) -> Page[contract.LeavingItem]:
-        seen = visible(call.scope, call.caller, owner=None, agency=queries.ITEMS.c.agency_id)
+        seen = visible(call.scope, call.caller, owner=queries.LEAVER, agency=queries.ITEMS.c.agency_id)
         with call.reading_rows() as connection:
             rows = queries.list_items(connection, seen, query, paging.decode_id(query.cursor))
         return paging.page(Page[contract.LeavingItem], [item_view(row) for row in rows], query.limit)
@@ -157,7 +157,12 @@ def hand_over(work: Work, handover: Handover, command: contract.HandOverItem) ->
         handing.hand_over_customer(work, handover, command.item_id)
     else:
         ENDINGS[command.kind](work, handover, command.item_id)
-    work.audit(command.item_id, agency_id=handover.agency_id, new={"leaving": str(handover.id), "kind": command.kind})
+    audit(work, handover, command.item_id, {"leaving": str(handover.id), "kind": command.kind})
+
+
+def audit(work: Work, handover: Handover, subject_id: UUID, new: dict[str, str]) -> None:
+    """The service acts; it does so for the administrator who ordered the leaving."""
+    work.audit(subject_id, agency_id=handover.agency_id, on_behalf_of=handover.ordered_by, new=new)
 
 
 # --- views

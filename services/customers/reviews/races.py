@@ -48,13 +48,14 @@ UNSEEN = text(
     WITH arrival AS MATERIALIZED (
         SELECT position, aggregate_id, xid, began, occurred_at FROM outbox WHERE position = ANY(:positions)),
     other AS MATERIALIZED (
-        SELECT position, aggregate_id, xid FROM outbox
+        SELECT position, aggregate_id, xid, occurred_at FROM outbox
         WHERE xid >= (SELECT min(pg_snapshot_xmin(began)::text::bigint)::text::xid8 FROM arrival)
           AND position < (SELECT max(position) FROM arrival) AND ({CAME})
           AND occurred_at >= (SELECT min(occurred_at) FROM arrival) - CAST(:window AS interval)
     )
     SELECT DISTINCT arrival.position, other.aggregate_id AS customer_id FROM arrival JOIN other
         ON other.position < arrival.position AND other.xid <> arrival.xid AND other.aggregate_id <> arrival.aggregate_id
+        AND other.occurred_at >= arrival.occurred_at - CAST(:window AS interval)
         AND NOT pg_visible_in_snapshot(other.xid, arrival.began)
     """  # noqa: S608 constants
 )

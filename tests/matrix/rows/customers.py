@@ -1,7 +1,7 @@
 """The registry, and who holds what."""
 
 from tests.api import company, unique
-from tests.matrix.model import by_scope, claim, held, in_pool, open_up, take_back
+from tests.matrix.model import by_scope, claim, edit, held, in_pool, open_up, take_back
 from tests.matrix.table import Cell, Row, slug_of_only_row
 
 CUSTOMER = "/v1/customers/{customer_id}"
@@ -42,6 +42,7 @@ ROWS = [
         f"PATCH {CUSTOMER}",
         "customer:update",
         of="customer",
+        rule=edit,
         body=lambda cell: {"needs": unique("x")},
         version="customer",
         spends=True,
