@@ -358,6 +358,7 @@ SYSTEM: dict[str, frozenset[Permission]] = {
     "identity": frozenset({"audit:prune", "event:read", "user:lock"}),
     "customers": frozenset(
         {
+            "agency:read",
             "allowance:read",
             "audit:prune",
             "customer:file",
@@ -369,7 +370,9 @@ SYSTEM: dict[str, frozenset[Permission]] = {
         }
     ),
     "activities": frozenset({"audit:prune", "event:read"}),
-    "rules": frozenset({"audit:prune", "customer:reclaim", "deadline:close", "event:read", "person:read"}),
+    "rules": frozenset(
+        {"agency:read", "audit:prune", "customer:reclaim", "deadline:close", "department:read", "event:read", "person:read"}
+    ),
 }
 """What each issuer of passports may do under its own name."""
 
