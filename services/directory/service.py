@@ -7,7 +7,7 @@ from services.contracts.errors import NotFound, OutOfScope
 from services.contracts.identity import SHOW_PERSON, ShowPerson
 from services.contracts.permissions import Scope
 from services.contracts.subscriptions import OF_THE_DIRECTORY
-from services.contracts.tree import SHOW_AGENCY, SHOW_DEPARTMENT, ShowAgency, ShowDepartment
+from services.contracts.tree import FIND_AGENCY, FIND_DEPARTMENT, ShowAgency, ShowDepartment
 from services.directory import queries
 from services.directory.models import Department, Person
 from services.plumbing.call import Call
@@ -50,7 +50,7 @@ def agency_within(call: Call, asked: UUID | None) -> UUID:
     with call.reading() as session:
         if queries.find_agency(session, asked):
             return asked
-    state = call.ask_in_own_name(SHOW_AGENCY, ShowAgency(agency_id=asked))
+    state = call.ask_in_own_name(FIND_AGENCY, ShowAgency(agency_id=asked))
     with call.noting() as session:
         queries.put_agency(session, state.id, state, state.version)
     return asked
@@ -61,7 +61,7 @@ def known_department(call: Call, department_id: UUID) -> Department:
     with call.reading() as session:
         if found := queries.find_department(session, department_id):
             return found
-    state = call.ask_in_own_name(SHOW_DEPARTMENT, ShowDepartment(department_id=department_id))
+    state = call.ask_in_own_name(FIND_DEPARTMENT, ShowDepartment(department_id=department_id))
     with call.noting() as session:
         queries.put_department(session, state.id, state, state.version)
         if found := queries.find_department(session, department_id):
