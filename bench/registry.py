@@ -24,12 +24,12 @@ BATCH, WORKERS = 2_000, 2
 COPIES = {
     "customer": (
         "id, version, name, phone, fax, province, city, is_key, agency_id, entered_at, source, pool_id, holding, held_since,"
-        " entered_by, normaliser, searchable, owner_id, division, industry, category, tags"
+        " entered_by, normaliser, searchable, owner_id, division, industry, category, tags, custom"
     ),
     "ownership": "customer_id, number, agency_id, pool_id, cause, actor, held_from, owner_id",
     "customer_name": "customer_id, name, agency_id, kind, normalised, grams, parts, near",
     "collision_key": "kind, key, detail, customer_id, agency_id",
-    "customer_search": "customer_id, agency_id, words, digits, tokens",
+    "customer_search": "customer_id, agency_id, words, people, codes, digits, tokens",
 }
 ENTERED_AT = "2026-01-01T00:00:00Z"
 NULL = r"\N"
@@ -63,6 +63,7 @@ class Row(NamedTuple):
     industry: str | None = None
     category: str = "potential"
     tags: tuple[str, ...] = ()
+    custom: tuple[tuple[str, int], ...] = ()
     source: str = "own"
     is_key: bool = False
 
@@ -155,7 +156,9 @@ def write(row: Row, to: Place, lines: dict[str, list[tuple[object, ...]]]) -> No
     pool, division = None if row.owner_id else to.pool_id, code_of(row.province, row.city, None)
     known = (own, 1, row.name, row.phone, row.fax, row.province, row.city, row.is_key, agency, ENTERED_AT, row.source)
     held = (pool, 1, ENTERED_AT, OFFICER, VERSION, search.VERSION, row.owner_id)
-    lines["customer"].append((*known, *held, division, row.industry, row.category, as_array(row.tags)))
+    lines["customer"].append(
+        (*known, *held, division, row.industry, row.category, as_array(row.tags), json.dumps(dict(row.custom)))
+    )
     lines["ownership"].append((own, 1, agency, pool, "enter", OFFICER, ENTERED_AT, row.owner_id))
     filed = row_of(Named(row.name, "licence", row.province, row.city))
     grams, near = (as_array(filed[column]) for column in ("grams", "near"))
@@ -166,6 +169,7 @@ def write(row: Row, to: Place, lines: dict[str, list[tuple[object, ...]]]) -> No
     words = search.words_of(search.Known([row.name], numbers=[*filter(None, (row.phone, row.fax))]))
     facets = {name: getattr(row, name) for name in ("source", "industry", "category")}
     facets |= {"tag": row.tags, "key": row.is_key or None, "at": places_of(division)}
+    facets |= {f"custom.{key}": value for key, value in row.custom}
     lines["customer_search"].append((own, agency, *map(BETWEEN.join, words), as_array(search.tokens_of(words, facets))))
 
 

@@ -37,7 +37,8 @@ TAGS, RARE_TAGS = 50, 20_000
 ASKED = 200
 """Questions of each kind."""
 KINDS = (
-    "all", "name", "rare name", "initials", "number", "tag", "rare tag", "category", "industry and place", "key", "held", "many",
+    "all", "name", "rare name", "initials", "number", "tag", "rare tag", "category", "industry and place", "key", "held",
+    "by name", "range", "rare range", "many",
 )  # fmt: skip
 BUDGET = 100  # ms
 
@@ -115,6 +116,7 @@ def row_of(number: int, company: Company, owners: list[UUID], size: int, random:
         category=random.choice(CATEGORIES),
         tags=tags[: random.randrange(3)],
         is_key=random.random() < 0.03,
+        custom=(("staff", min(100_000, int(random.paretovariate(1)))),) if random.random() < 0.5 else (),
     )
 
 
@@ -153,6 +155,9 @@ def asked(kind: str, sample: list[Company], random: Random) -> dict[str, str]:
         "industry and place": {"industry": random.choice(INDUSTRIES), "division": random.choice(("320000", "440300", "321000"))},
         "key": {"is_key": "true", "category": "vip"},
         "held": {"sort": "-held", "industry": random.choice(INDUSTRIES)},
+        "by name": {"sort": "name", "industry": random.choice(INDUSTRIES)},
+        "range": {"custom": f"staff>={random.randrange(2, 20)}"},
+        "rare range": {"custom": f"staff>={random.randrange(1_000, 50_000)}"},
         "many": {
             "q": company.name[at : at + 2],
             "category": "dealt",

@@ -153,6 +153,21 @@ DEADLINES = Copy(
     width=2,
 )
 
+METHODS = Copy(
+    "visit method",
+    "customers",
+    """
+    SELECT code, is_active, version FROM dictionary_entry
+    WHERE kind = 'visit_method' AND (%(only)s::text[] IS NULL OR code = ANY(%(only)s)) ORDER BY code COLLATE "C"
+    """,
+    "activities",
+    """
+    SELECT code, is_active, version FROM visit_method
+    WHERE %(only)s::text[] IS NULL OR code = ANY(%(only)s) ORDER BY code COLLATE "C"
+    """,
+    "is_active version",
+)
+
 # --- activities
 
 CONTACTS = Copy(
@@ -246,6 +261,7 @@ def invariants() -> Iterator[Invariant]:
         ("holdings as in customers", HOLDINGS),
         ("deadlines as in customers", DEADLINES),
         ("contacts as in activities", CONTACTS),
+        ("visit methods as in customers", METHODS),
         ("verdicts as in activities", VERDICTS),
     ):
         yield Invariant(copy.service, about, copy.differences, is_patient=True)

@@ -90,11 +90,11 @@ SOURCES = tokens("source", "own", "web", "telesales", "exhibition", "referral", 
 """What there is from the start; headquarters may lay down others, which are not looked at."""
 SEARCHED = f"""
     SELECT id, CASE WHEN tokens IS NULL THEN 'missing' ELSE 'wrong' END,
-           CASE WHEN searchable < 1 THEN 'not searchable yet' WHEN tokens IS NULL THEN 'nothing to search it by'
+           CASE WHEN searchable < 2 THEN 'not searchable yet' WHEN tokens IS NULL THEN 'nothing to search it by'
                 ELSE 'searched by other values than it has' END
     FROM customer LEFT JOIN customer_search ON customer_id = id
     WHERE (%(only)s::uuid[] IS NULL OR id = ANY(%(only)s))
-      AND (searchable < 1 OR tokens IS NULL OR customer_search.agency_id <> customer.agency_id
+      AND (searchable < 2 OR tokens IS NULL OR customer_search.agency_id <> customer.agency_id
            OR ({CATEGORIES} ->> category)::integer <> ALL(tokens) OR ({SOURCES} ->> source)::integer <> ALL(tokens)
            OR (is_key AND ({tokens("key", "true")} ->> 'true')::integer <> ALL(tokens)))
 """  # noqa: S608 constants

@@ -42,6 +42,15 @@ class ContactNote(Base):
     part: Mapped[str | None]
 
 
+class VisitMethod(Base):
+    __tablename__ = "visit_method"
+    __table_args__ = (CheckConstraint("version > 0", name="visit_method_version_check"),)
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    is_active: Mapped[bool]
+    version: Mapped[int]
+
+
 class FollowUp(Base):
     __tablename__ = "follow_up"
     __table_args__ = (

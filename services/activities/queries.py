@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.activities.models import ContactNote, FollowUp, LogEntry
+from services.activities.models import ContactNote, FollowUp, LogEntry, VisitMethod
 from services.contracts.base import Envelope
 
 
@@ -19,6 +19,19 @@ def list_notes(
     query = select(ContactNote).where(ContactNote.customer_id == customer_id, visible)
     query = query.order_by(ContactNote.id.desc()).limit(limit)
     return list(session.scalars(query.where(ContactNote.id < before) if before else query))
+
+
+def is_active_method(session: Session, code: str) -> bool:
+    """Whether it may be chosen."""
+    return bool(session.scalar(select(VisitMethod.is_active).where(VisitMethod.code == code)))
+
+
+def put_method(session: Session, code: str, version: int, *, is_active: bool) -> None:
+    """Takes over an entry of the dictionary unless a newer one is known."""
+    row = insert(VisitMethod).values(code=code, is_active=is_active, version=version)
+    newer = {"is_active": row.excluded.is_active, "version": row.excluded.version}
+    older = VisitMethod.version < row.excluded.version
+    session.execute(row.on_conflict_do_update(index_elements=[VisitMethod.code], set_=newer, where=older))
 
 
 def list_log(

@@ -10,16 +10,17 @@ from services.activities import domain, queries
 from services.activities.models import ContactNote, FollowUp, LogEntry
 from services.activities.views import entry_view, merged, note_view
 from services.contracts import activities as contract
-from services.contracts.base import Page
+from services.contracts.base import Envelope, Page
+from services.contracts.catalogue import DictionaryEntrySet
 from services.contracts.customers import SHOW_CUSTOMER, ShowCustomer
-from services.contracts.errors import NotTheOwner
+from services.contracts.errors import InvalidRequest, NotTheOwner
 from services.contracts.permissions import Scope
 from services.contracts.subscriptions import SUBSCRIPTIONS
 from services.contracts.team import LIST_COLLABORATORS, Part
 from services.directory.service import DirectoryService
 from services.plumbing import paging
 from services.plumbing.call import Call
-from services.plumbing.events import handles_together
+from services.plumbing.events import handles, handles_together
 from services.plumbing.ids import new_id
 from services.plumbing.inbox import Heard
 from services.plumbing.rpc import serves
@@ -37,6 +38,7 @@ class ActivitiesService(DirectoryService):
         customer = call.ask(SHOW_CUSTOMER, ShowCustomer(customer_id=command.customer_id))
         part = None if customer.owner_id == call.user_id else part_of(call, command.customer_id)
         with call.transaction() as work:
+            refuse_unknown_method(work, command.method)
             if part is None:
                 follow(work, call, command.customer_id, customer.holding)
             note = ContactNote(
@@ -63,6 +65,11 @@ class ActivitiesService(DirectoryService):
         with call.reading() as session:
             rows = queries.list_notes(session, query.customer_id, of_agency(call, ContactNote), before, query.limit + 1)
         return paging.page(Page[contract.NoteView], [note_view(row) for row in rows], query.limit)
+
+    @handles(DictionaryEntrySet)
+    def follow_methods(self, event: DictionaryEntrySet, envelope: Envelope, work: Work) -> None:
+        if event.kind == "visit_method":
+            queries.put_method(work.session, event.code, envelope.version, is_active=event.is_active)
 
     # --- what happened
 
@@ -111,6 +118,13 @@ class ActivitiesService(DirectoryService):
             answer = contract.ClosedDeadline.model_validate(row, from_attributes=True)
             work.audit(row.customer_id, agency_id=row.agency_id, new=answer)
             return work.answer(answer)
+
+
+def refuse_unknown_method(work: Work, code: str) -> None:
+    """Raises InvalidRequest for a way that is not laid down; one that was added a moment ago may not have been heard of."""
+    if not queries.is_active_method(work.session, code):
+        unchosen = f"{code} is not in the dictionary visit_method, or not in use any more"
+        raise InvalidRequest(errors=[{"in": "body", "pointer": "/method", "detail": unchosen}])
 
 
 def part_of(call: Call, customer_id: UUID) -> Part:

@@ -7,15 +7,14 @@ from uuid import UUID
 from pydantic import Field
 
 from services.contracts.base import Command, Event, Moment, Page, PageQuery, Text, View, command, query
+from services.contracts.catalogue import Code
 from services.contracts.team import Part
-
-Method = Literal["phone", "visit", "chat", "mail", "other"]
 
 
 class ContactNote(Command):
     """A contact note. Whether it counts as an effective contact is computed, never typed."""
 
-    method: Method
+    method: Annotated[Code, Field(description="By what way: an entry of the dictionary `visit_method`.")]
     content: Text
     maturity: Annotated[int, Field(ge=0, le=9, description="Grade from 0 to 9; 0 does not count as an effective contact.")]
     not_reached: bool = False

@@ -51,7 +51,7 @@ class Page(View, Generic[Item]):
 class PageQuery(Query):
     """What every list takes."""
 
-    cursor: Annotated[str, StringConstraints(max_length=500)] | None = None
+    cursor: Annotated[str, StringConstraints(max_length=1_200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 

@@ -15,7 +15,7 @@ DivisionCode = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}$")]
 
 # --- dictionaries
 
-DictionaryKind = Literal["source", "industry", "release_reason", "category", "key_criterion"]
+DictionaryKind = Literal["source", "industry", "release_reason", "visit_method", "category", "key_criterion"]
 PRESERVED = frozenset({("source", "own"), ("source", "web"), ("release_reason", "other"), ("category", "potential")})
 """What the system itself enters: it stays active."""
 

@@ -103,6 +103,7 @@ Permission = Literal[
     "health:read",
     "member:receive",
     "person:read",
+    "place:read",
     "review:open",
     "session:open",
     "session:resolve",
@@ -370,11 +371,12 @@ SYSTEM: dict[str, frozenset[Permission]] = {
             "handoff:lapse",
             "handover:perform",
             "person:read",
+            "place:read",
             "review:open",
         }
     ),
     "activities": frozenset({"audit:prune", "event:read"}),
-    "rules": frozenset({"audit:prune", "customer:reclaim", "deadline:close", "event:read", "person:read"}),
+    "rules": frozenset({"audit:prune", "customer:reclaim", "deadline:close", "event:read", "person:read", "place:read"}),
 }
 """What each issuer of passports may do under its own name."""
 

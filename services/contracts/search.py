@@ -18,8 +18,11 @@ ListOf = Annotated[
     ),
 ]
 Sort = Annotated[
-    Literal["-entered", "entered", "-held", "held"],
-    Field(description="By when it was entered, or since when it is held where it is; with `-` the newest first."),
+    Literal["-entered", "entered", "-held", "held", "name", "-name"],
+    Field(
+        description="By when it was entered, since when it is held where it is, or its name, character by character; with `-` the"
+        " newest or the last first."
+    ),
 ]
 CONDITION = re.compile(r"([a-z][a-z0-9_]{0,39})(>=|<=|=)(.{1,1000})", re.DOTALL)
 
@@ -41,10 +44,11 @@ class CustomerFilter(Query):
         Line | None,
         Personal(),
         Field(
-            description="Part of a name, its initials in pinyin (yzwh), a contact person, a credit code, or a number: part of one"
-            " in one's own customers, seven digits or more in all that one may see. Two characters at least."
+            description="Part of a name, its initials in pinyin (yzwh), a contact person, a credit code, or a number; by a field"
+            " only where one sees it, and of a masked number by the whole. Two characters at least."
         ),
     ] = None
+    agency_id: UUID | None = None
     owner_id: UUID | None = None
     pool_id: UUID | None = None
     is_key: bool | None = None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from services.contracts.base import Envelope, Event
 from services.contracts.groups import GroupChanged
 from services.contracts.identity import PersonState, UserAdded
-from services.contracts.tree import AgencyAdded, DepartmentAdded
+from services.contracts.tree import AgencyAdded, AgencyView, DepartmentAdded, DepartmentView
 from services.directory.models import Agency, Department, Person, SalesGroup
 
 
@@ -26,15 +26,19 @@ def take_over(session: Session, event: Event, envelope: Envelope) -> None:
     """What an event of identity says of an agency, a department, a sales group or a person."""
     match event:
         case AgencyAdded():
-            kept = {"name": event.name, "is_headquarters": event.is_headquarters, "is_frozen": event.is_frozen}
-            put(session, Agency, id=event.agency_id, version=envelope.version, **kept)
+            put_agency(session, event.agency_id, event, envelope.version)
         case DepartmentAdded():
-            put_department(session, event, envelope.version)
+            put_department(session, event.department_id, event, envelope.version)
         case GroupChanged():
             members = [] if event.is_dissolved else event.member_ids
             put(session, SalesGroup, id=event.group_id, version=envelope.version, agency_id=event.agency_id, member_ids=members)
         case UserAdded():
             put_person(session, event, envelope.version)
+
+
+def put_agency(session: Session, agency_id: UUID, state: AgencyAdded | AgencyView, version: int) -> None:
+    kept = {"name": state.name, "is_headquarters": state.is_headquarters, "is_frozen": state.is_frozen}
+    put(session, Agency, id=agency_id, version=version, **kept)
 
 
 LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('tree ' || :agency_id, 0))")
@@ -56,13 +60,13 @@ FOLLOW_PARENTS = text(
 )
 
 
-def put_department(session: Session, state: DepartmentAdded, version: int) -> None:
+def put_department(session: Session, department_id: UUID, state: DepartmentAdded | DepartmentView, version: int) -> None:
     """With all below it, which goes where it goes. One at a time in an agency."""
     session.execute(LOCK_TREE, {"agency_id": str(state.agency_id)})
     put(
         session,
         Department,
-        id=state.department_id,
+        id=department_id,
         agency_id=state.agency_id,
         name=state.name,
         ancestors=[UUID(part) for part in state.path.split(".")],
@@ -70,7 +74,7 @@ def put_department(session: Session, state: DepartmentAdded, version: int) -> No
         merged_into_id=state.merged_into_id,
         version=version,
     )
-    session.execute(FOLLOW_PARENTS, {"department_id": state.department_id})
+    session.execute(FOLLOW_PARENTS, {"department_id": department_id})
 
 
 def put_person(session: Session, state: UserAdded | PersonState, version: int) -> None:
@@ -93,6 +97,10 @@ def put_person(session: Session, state: UserAdded | PersonState, version: int) -
 
 def find_person(session: Session, person_id: UUID) -> Person | None:
     return session.get(Person, person_id)
+
+
+def find_department(session: Session, department_id: UUID) -> Department | None:
+    return session.get(Department, department_id)
 
 
 def find_agency(session: Session, agency_id: UUID) -> Agency | None:

@@ -38,6 +38,11 @@ class Agencies(Service):
         check_scope(call, agency.id)
         return agency_view(agency)
 
+    @serves(contract.FIND_AGENCY)
+    def find_agency(self, query: contract.ShowAgency, call: Call) -> contract.AgencyView:
+        with call.reading() as session:
+            return agency_view(found(queries.find_agency(session, query.agency_id)))
+
     @serves(contract.UPDATE_AGENCY)
     def update_agency(self, command: contract.UpdateAgency, call: Call) -> contract.AgencyView:
         with call.transaction() as work:

@@ -46,6 +46,11 @@ class Departments(Service):
         check_scope(call, department.agency_id)
         return department_view(department)
 
+    @serves(contract.FIND_DEPARTMENT)
+    def find_department(self, query: contract.ShowDepartment, call: Call) -> contract.DepartmentView:
+        with call.reading() as session:
+            return department_view(found_department(session, query.department_id))
+
     @serves(contract.UPDATE_DEPARTMENT)
     def update_department(self, command: contract.UpdateDepartment, call: Call) -> contract.DepartmentView:
         refuse_empty(command)

@@ -17,7 +17,8 @@ Key = TypeVar("Key")
 
 def encode(*key: UUID | str) -> str:
     """The sort key of the last row of a page."""
-    return base64.urlsafe_b64encode(json.dumps([str(part) for part in key]).encode()).decode().rstrip("=")
+    plain = json.dumps([str(part) for part in key], ensure_ascii=False)
+    return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
 def decode_id(cursor: str | None) -> UUID | None:
@@ -35,6 +36,11 @@ def decode_moment_and_id(cursor: str | None) -> tuple[datetime, UUID] | None:
     return _decode(cursor, _moment_and_id)
 
 
+def decode_text_and_id(cursor: str | None) -> tuple[str, UUID] | None:
+    """Of a list that is sorted by a text and then by id. Raises InvalidCursor."""
+    return _decode(cursor, _text_and_id)
+
+
 def decode_name_or_id(cursor: str | None) -> str | UUID | None:
     """Of a list in which things with names come before those with ids. Raises InvalidCursor."""
     return _decode(cursor, _name_or_id)
@@ -46,6 +52,13 @@ def _name_or_id(key: str) -> str | UUID:
 
 def _moment_and_id(moment: str, id_: str) -> tuple[datetime, UUID]:
     return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+
+
+def _text_and_id(text: str, id_: str) -> tuple[str, UUID]:
+    """No database takes NUL or half a character."""
+    if b"\0" in text.encode():
+        raise ValueError
+    return text, UUID(id_)
 
 
 def _number(text: str) -> int:

@@ -1,6 +1,5 @@
 """Limits and the follow-up as agencies set them, and what each person may hold by them."""
 
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
@@ -9,9 +8,8 @@ from sqlalchemy.orm import Session
 from services.contracts import rules as contract
 from services.contracts.errors import DepartmentMerged, InvalidRequest, NotFound, OutOfScope
 from services.contracts.permissions import Scope
-from services.directory.models import Person
-from services.directory.queries import find_agency
-from services.directory.service import known_person
+from services.directory.models import Department, Person
+from services.directory.service import agency_within, known_department, known_person
 from services.plumbing.call import Call
 from services.plumbing.work import Work
 from services.rules import domain
@@ -67,18 +65,6 @@ def show_policies(query: contract.AskPolicies, call: Call) -> contract.AgencyPol
     )
 
 
-def agency_within(call: Call, asked: UUID | None) -> UUID:
-    """The agency that is meant, the caller's own when none is. Raises OutOfScope, or NotFound for one that is not there."""
-    if asked is None or asked == call.caller.agency_id:
-        return call.caller.agency_id
-    if call.scope is not Scope.ALL:
-        raise OutOfScope()
-    with call.reading() as session:
-        if find_agency(session, asked) is None:
-            raise NotFound()
-    return asked
-
-
 def check_subject(change: contract.StockLimitChange) -> None:
     """Raises InvalidRequest, which says at which member of the body."""
     try:
@@ -88,16 +74,13 @@ def check_subject(change: contract.StockLimitChange) -> None:
 
 
 def check_is_of_agency(call: Call, change: contract.StockLimitChange, agency_id: UUID) -> None:
-    found: Any = None
+    found: Department | Person
     if change.department_id:
-        with call.reading() as session:
-            found = queries.find_department(session, change.department_id)
+        found = known_department(call, change.department_id)
     elif change.person_id:
         found = known_person(call, change.person_id)
     else:
         return
-    if found is None:
-        raise NotFound()
     if found.agency_id != agency_id:  # headquarters sees it, and has named another agency
         raise NotFound() if call.scope is Scope.ALL else OutOfScope()
     if (

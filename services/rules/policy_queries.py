@@ -24,10 +24,6 @@ def lock_policies(session: Session, agency_id: UUID) -> None:
     session.execute(LOCK_POLICIES, {"agency_id": str(agency_id)})
 
 
-def find_department(session: Session, department_id: UUID) -> Department | None:
-    return session.get(Department, department_id)
-
-
 # --- limits
 
 

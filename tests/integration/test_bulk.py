@@ -16,6 +16,7 @@ from embedded.stack import Stack
 from ops.fsck import check
 from services.contracts.base import SERVICES
 from services.contracts.customers import CustomerFields
+from services.contracts.errors import PoolArchived
 from services.contracts.permissions import ROLES
 from services.customers.registry.bulk import MOST_ROWS, Entered
 from services.plumbing.passport import Caller
@@ -32,11 +33,11 @@ class Office:
     team: Team
     runtime: Any
 
-    def enter(self, *rows: dict[str, Any]) -> list[Entered]:
+    def enter(self, *rows: dict[str, Any], pool_id: str | None = None) -> list[Entered]:
         admin = self.team.admin.user
         own = Caller(admin["id"], UUID(self.team.agency_id), UUID(self.team.department_id), grants=ROLES["agency_admin"])
         fields = [CustomerFields.model_validate(row) for row in rows]
-        return enter_batch(self.runtime, own, fields, UUID(self.team.pools["agency"]))
+        return enter_batch(self.runtime, own, fields, UUID(pool_id or self.team.pools["agency"]))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.stack.owner_url("customers")) as owner:
@@ -191,6 +192,15 @@ def test_a_batch_that_fails_leaves_nothing(office: Office, monkeypatch: pytest.M
 def test_more_rows_than_fit_are_refused(office: Office) -> None:
     with pytest.raises(ValueError, match="500 are the most"):
         office.enter(*({"name": company()} for _ in range(MOST_ROWS + 1)))
+
+
+def test_nothing_is_entered_into_a_pool_that_is_no_more(office: Office) -> None:
+    admin, name = office.team.admin, company()
+    pool_id = admin.post("/v1/pools", {"name": brand(6)})["id"]
+    expect(200, admin.request("POST", f"/v1/pools/{pool_id}/archive"))
+    with pytest.raises(PoolArchived):
+        office.enter({"name": name}, pool_id=pool_id)
+    assert office.rows("SELECT FROM customer WHERE name = %s", name) == []
 
 
 def test_batches_at_once_that_share_companies_enter_each_of_them_once(office: Office) -> None:

@@ -351,6 +351,15 @@ def test_who_oversees_its_holder_finds_how_to_reach_it_nowhere(life: Life, walk:
     assert walk.leaks(life.overseers[who], with_contact=False) == {}
 
 
+def test_who_oversees_its_holder_confirms_no_part_of_it_by_searching(life: Life) -> None:
+    customer, phone, fax = life.ids["customer_id"][0], life.canary.phone, life.canary.fax
+    for who in life.overseers.values():
+        for part in (phone[:7], phone[3:7], phone[-4:], phone[1:], phone[:-1], fax[:8], fax[5:9]):
+            lines = who.pages(f"/v1/customers?of=visible&q={part}", limit=200)
+            assert customer not in {line["id"] for line in lines}, part
+        assert [line["id"] for line in who.pages(f"/v1/customers?of=visible&q={phone}")] == [customer]
+
+
 def test_the_walk_comes_by_everything_that_can_be_read(walk: Walk) -> None:
     """Where this fails, a new route wants an id in `Life.ids`, or something to have happened in the canary's life."""
     walk.leaks(walk.life.overseers["headquarters"])

@@ -14,7 +14,7 @@ import pytest
 
 from embedded.stack import Stack
 from services.contracts.fields import OVERSEEN, OWN, POLICY_ID
-from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, eventually, expect, unique
+from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, credit_code, digits, eventually, expect, unique
 from tests.travel import later
 
 POLICY = "/v1/field-policy"
@@ -257,6 +257,33 @@ def test_a_policy_counts_from_the_next_request_on_in_every_answer(root: Client, 
     assert (attempt["phone"], attempt["fax"]) == (masked(fields)["phone"], None)
     assert attempt["restricted"] == {"phone": "masked", "fax": "hidden"}
     assert team.admin.get(path(customer))["needs"] == "三台"
+
+
+def test_by_what_is_not_shown_nobody_searches(root: Client, team: Team) -> None:
+    """A search within what one sees would tell whether a field has this value, and part by part which it has."""
+    phone, code = f"139{digits()}8", credit_code()
+    customer = team.rep.entered(phone=phone, contact_person="欧阳明月", credit_code=code)
+    expect(200, team.rep.request("POST", f"{path(customer)}/contacts", {"name": "慕容雪"}, If_Match='"1"'))
+    people, codes, numbers = ("欧阳明月", "欧阳", "oymy", "慕容", "mrx"), (code, code[4:12]), (phone[:7], phone[3:7], phone[1:])
+
+    def found(who: Client, *searched: str) -> set[str]:
+        """Those by which it is found; in a list and in a count alike."""
+        asked = {each: f"of=visible&owner_id={team.rep.user['id']}&q={each}" for each in searched}
+        lists = {each: who.get(f"/v1/customers?{query}&limit=200")["items"] for each, query in asked.items()}
+        assert all(who.get(f"/v1/customers/count?{asked[each]}")["count"] == len(lines) for each, lines in lists.items())
+        return {each for each, lines in lists.items() if customer in {line["id"] for line in lines}}
+
+    everything = {*people, *codes, *numbers, phone}
+    assert found(team.rep, *everything) == everything
+    assert found(team.supervisor, *everything) == everything - {*numbers}
+
+    set_to(root, levels={"supervisor": {"overseen": {"contact_person": "masked", "credit_code": "hidden", "phone": "hidden"}}})
+    assert found(team.supervisor, *everything) == set()
+    assert found(team.rep, *everything) == everything
+
+    set_to(root, levels={"supervisor": {"overseen": {"phone": "read", "fax": "read"}}, "rep": {"own": {"phone": "masked"}}})
+    assert found(team.supervisor, *everything) == everything
+    assert found(team.rep, *everything) == everything - {*numbers}
 
 
 def test_ones_own_may_be_restricted_too_and_then_is_not_changed(root: Client, team: Team) -> None:

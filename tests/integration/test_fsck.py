@@ -921,6 +921,13 @@ CASES = [
     ),
     case(
         "activities",
+        "UPDATE visit_method SET is_active = false WHERE code = 'video'",
+        kind="wrong",
+        of="visit method video",
+        by={"visit methods as in customers"},
+    ),
+    case(
+        "activities",
         "UPDATE contact_note SET method = 'visit' WHERE id = '{note}'",
         kind="wrong",
         of="contact note {note}",

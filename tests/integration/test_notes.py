@@ -16,7 +16,7 @@ from embedded.stack import Stack
 from services.contracts.activities import CLOSE_DEADLINE, ClosedDeadline, CloseDeadline
 from services.contracts.errors import InvalidRequest, PermissionDenied
 from services.plumbing.passport import Signer
-from tests.api import Client, Headquarters, Team, eventually, expect
+from tests.api import Client, Headquarters, Team, eventually, expect, unique
 from tests.faults.world import Calls
 
 
@@ -66,6 +66,27 @@ def test_only_who_holds_a_customer_writes_notes_on_it(team: Team) -> None:
 def test_a_note_without_a_proper_maturity_is_refused(team: Team, fields: dict[str, Any]) -> None:
     answer = team.rep.note(team.rep.entered(), **fields)
     assert (answer.status_code, slug(answer)) == (422, "invalid-request")
+
+
+def test_a_note_names_a_visit_method_as_headquarters_lays_them_down(headquarters: Headquarters, team: Team) -> None:
+    customer_id, code = team.rep.entered(), unique("w")
+    path = f"/v1/dictionaries/visit_method/{code}"
+
+    def refused() -> bool:
+        answer = team.rep.note(customer_id, maturity=1, method=code)
+        return answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == "/method"
+
+    begun = [entry["code"] for entry in team.rep.get("/v1/dictionaries/visit_method")["entries"] if entry["version"] == 1]
+    assert {"phone", "visit", "chat", "mail", "other"} < set(begun)
+    for each in begun:
+        expect(201, team.rep.note(customer_id, maturity=1, method=each))
+
+    assert refused()
+    expect(200, headquarters.admin.request("PUT", path, {"label": "直播"}, If_Match='"0"'))
+    eventually(lambda: not refused())
+    expect(200, headquarters.admin.request("PUT", path, {"label": "直播", "is_active": False}, If_Match='"1"'))
+    eventually(refused)
+    assert code in {note["method"] for note in notes_of(team.rep, customer_id)}
 
 
 def test_pages_of_notes_and_timeline_have_neither_gaps_nor_repeats(team: Team) -> None:

@@ -51,6 +51,7 @@ def test_dictionaries_have_sensible_entries_from_the_start(team: Team) -> None:
     for kind, some in (
         ("source", {"own": "自行开发", "web": "网上注册"}),
         ("release_reason", {"no_need": "无需求"}),
+        ("visit_method", {"phone": "电话", "video": "视频会议"}),
         ("category", {"potential": "潜在客户", "vip": "VIP 客户"}),
         ("key_criterion", {"leader": "行业龙头"}),
         ("industry", {"manufacturing": "制造业"}),

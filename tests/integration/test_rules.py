@@ -567,7 +567,7 @@ def test_the_narrowest_limit_counts_and_binds_where_customers_are_held(headquart
     wait_for_limit(rep, 40)
     set_limit(admin, 30, subject="role", role="rep")
     wait_for_limit(rep, 30)
-    eventually(lambda: set_department_limit(team, 20).status_code, until=lambda status: status == 200)
+    expect(200, set_department_limit(team, 20))
     wait_for_limit(rep, 20)
     first = set_limit(admin, 1, subject="person", person_id=rep.user["id"])
     wait_for_limit(rep, 1)
@@ -621,6 +621,28 @@ def test_an_administrator_sets_the_policies_of_his_own_agency_alone(headquarters
     set_limit(headquarters.admin, 1, 404, subject="agency", agency_id=str(uuid.uuid4()))
     assert headquarters.admin.get(f"/v1/policies?agency_id={other.agency_id}")["stock_limits"] == []
     assert set_limit(headquarters.admin, 99, subject="agency", **theirs)["agency_id"] == other.agency_id
+
+
+def test_of_an_agency_that_was_not_heard_of_yet_identity_is_asked(stack: Stack, headquarters: Headquarters) -> None:
+    root, team = headquarters.admin, headquarters.team()
+    for service, table, id_ in (
+        ("rules", "agency", team.agency_id),
+        ("rules", "department", team.department_id),
+        ("customers", "agency", team.agency_id),
+    ):
+        eventually(lambda asked=(service, table, id_): forgotten(stack, *asked))
+    agency = {"agency_id": team.agency_id}
+    set_limit(root, 9, subject="department", department_id=team.department_id, **agency)
+    assert root.get(f"/v1/policies?agency_id={team.agency_id}")["stock_limits"][0]["limit"] == 9
+    territory = {"places": [], "pooled": "leave"}
+    expect(200, root.request("PUT", f"/v1/territories/{team.agency_id}", territory, If_Match='"0"'))
+    assert root.post("/v1/pools", {"name": "新库", **agency})["agency_id"] == team.agency_id
+
+
+def forgotten(stack: Stack, service: str, table: str, id_: str) -> bool:
+    """Once it was heard of, so that it is not heard of again."""
+    with psycopg.connect(stack.owner_url(service)) as owner:
+        return owner.execute(f"DELETE FROM {table} WHERE id = %s", [id_]).rowcount == 1  # type: ignore[arg-type]  # noqa: S608
 
 
 @pytest.mark.parametrize(

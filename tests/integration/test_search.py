@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from embedded.stack import Stack
-from services.customers.search.domain import hashed
+from services.customers.search.domain import VERSION, hashed
+from services.plumbing import paging
 from tests.api import Client, Headquarters, Team, brand, company, credit_code, digits, eventually, expect, unique
 
 
@@ -82,13 +83,15 @@ def test_a_search_means_what_it_says(team: Team, text: str) -> None:
     assert found(team.rep, q=text) == set()
 
 
-def test_a_part_of_a_number_is_searched_in_ones_own_customers_alone(team: Team) -> None:
-    """Figure by figure it would give away a number that one sees only in part."""
+def test_of_a_number_that_is_shown_in_part_only_the_whole_is_searched(team: Team) -> None:
+    """Figure by figure a part would give away the rest."""
     number = digits()
-    customer = team.rep.entered(phone=f"0514-{number}")
-    assert customer in found(team.rep, q=number[:6])
-    assert customer not in found(team.supervisor, q=number[:6])
-    assert customer in found(team.supervisor, q=number)
+    customer = team.rep.entered(phone=f"0514-{number}转801")
+    for part in (number[:6], f"514{number[:5]}", f"{number}801"):
+        assert customer in found(team.rep, q=part)
+        assert customer not in found(team.supervisor, q=part), part
+    for whole in (number, f"0514-{number}", f"(0514) {number}"):
+        assert customer in found(team.supervisor, q=whole), whole
 
 
 def test_what_is_learned_of_a_customer_is_searched_from_then_on(team: Team) -> None:
@@ -200,7 +203,7 @@ def test_dates_leave_what_was_entered_and_held_between_them(team: Team) -> None:
         "custom==1",
         "division=12",
         "entered_from=yesterday",
-        "sort=name",
+        "sort=phone",
         "of=everybody",
         "source=No",
         "colour=red",
@@ -211,13 +214,16 @@ def test_a_filter_that_makes_no_sense_is_refused(team: Team, query: str) -> None
     assert team.rep.request("GET", f"/v1/customers?{query}").status_code == 422
 
 
-def test_a_pool_and_a_holder_narrow_the_list(team: Team) -> None:
+def test_an_agency_a_pool_and_a_holder_narrow_the_list(headquarters: Headquarters, team: Team) -> None:
     tag = word()
     pooled, held = team.pooled("agency", tags=[tag]), team.rep.entered(tags=[tag])
     assert found(team.admin, pool_id=team.pools["agency"], tag=tag) == {pooled}
     assert found(team.admin, owner_id=team.rep.user["id"], tag=tag) == {held}
     assert found(team.colleague, owner_id=team.rep.user["id"], tag=tag) == set()
     assert found(team.rep, pool_id=team.pools["agency"], tag=tag) == set()
+    assert found(team.admin, agency_id=team.agency_id, tag=tag) == {pooled, held}
+    assert found(headquarters.admin, agency_id=team.agency_id, tag=tag) == {pooled, held}
+    assert found(headquarters.admin, agency_id=headquarters.team().agency_id, tag=tag) == set()
 
 
 # --- within what one may see
@@ -277,7 +283,7 @@ def test_lists_are_in_the_order_asked_for_and_pages_neither_skip_nor_repeat(
 ) -> None:
     tag, made = shelf
     for who in (team.rep, team.supervisor, team.admin):
-        for sort, field in (("entered", "entered_at"), ("held", "held_since")):
+        for sort, field in (("entered", "entered_at"), ("held", "held_since"), ("name", "name")):
             up = who.pages(f"/v1/customers?of=visible&tag={tag}&sort={sort}", limit)
             down = who.pages(f"/v1/customers?of=visible&tag={tag}&sort=-{sort}", limit)
             assert ids(up) == ids(down)[::-1]
@@ -288,7 +294,7 @@ def test_lists_are_in_the_order_asked_for_and_pages_neither_skip_nor_repeat(
 def test_neighbours_are_who_stands_before_and_after(team: Team, shelf: tuple[str, list[str]]) -> None:
     tag, _ = shelf
     for who in (team.rep, team.supervisor):
-        for sort in ("-entered", "held"):
+        for sort in ("-entered", "held", "-name"):
             listed = ids(who.pages(f"/v1/customers?of=visible&tag={tag}&sort={sort}"))
             for at, customer in enumerate(listed):
                 near = who.get(f"/v1/customers/{customer}/neighbours?of=visible&tag={tag}&sort={sort}")
@@ -303,10 +309,18 @@ def test_neighbours_of_what_one_may_not_see_are_not_told(team: Team, headquarter
 
 
 def test_a_cursor_of_another_order_is_refused(team: Team, shelf: tuple[str, list[str]]) -> None:
-    tag, _ = shelf
+    tag, made = shelf
     cursor = team.rep.get(f"/v1/customers?tag={tag}&limit=2")["next_cursor"]
-    answer = team.rep.request("GET", f"/v1/customers?tag={tag}&sort=held&cursor={cursor}")
-    assert (answer.status_code, answer.json()["type"]) == (422, "urn:qudao:problem:invalid-cursor")
+    for given in (cursor, paging.encode("a\0b", made[0]), paging.encode("扬州", "nobody")):
+        for sort in ("held", "name"):
+            answer = team.rep.request("GET", f"/v1/customers?tag={tag}&sort={sort}&cursor={given}")
+            assert (answer.status_code, answer.json()["type"]) == (422, "urn:qudao:problem:invalid-cursor")
+
+
+def test_a_cursor_holds_the_longest_name(team: Team) -> None:
+    tag = word()
+    made = [team.rep.entered("𠀀" * 190 + brand(5), tags=[tag]) for _ in range(2)]
+    assert set(ids(team.rep.pages(f"/v1/customers?tag={tag}&sort=name", 1))) == set(made)
 
 
 # --- saved views
@@ -351,4 +365,4 @@ def test_what_was_entered_before_there_was_a_search_is_found_by_itself(stack: St
     asked = f"/v1/customers?of=visible&q={own}"
     assert eventually(lambda: ids(team.supervisor.get(asked)["items"]), seconds=30) == [customer]
     with psycopg.connect(stack.owner_url("customers")) as owner:
-        assert owner.execute("SELECT searchable FROM customer WHERE id = %s", [customer]).fetchone() == (1,)
+        assert owner.execute("SELECT searchable FROM customer WHERE id = %s", [customer]).fetchone() == (VERSION,)

@@ -424,7 +424,7 @@ def test_a_copy_of_the_tree_is_the_same_in_whatever_order_it_hears_of_department
     with Session(engine) as session:
         for _ in range(150):
             for event, version in shuffled.sample(history, len(history)):
-                put_department(session, event, version)
+                put_department(session, event.department_id, event, version)
             copied = session.execute(select(Department.id, Department.ancestors).where(Department.id.in_(expected)))
             assert {id_: list(ancestors) for id_, ancestors in copied} == expected
             session.rollback()

@@ -12,7 +12,8 @@ class DictionaryEntry(Base):
     __tablename__ = "dictionary_entry"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('source', 'industry', 'release_reason', 'category', 'key_criterion')", name="dictionary_entry_kind_check"
+            "kind IN ('source', 'industry', 'release_reason', 'visit_method', 'category', 'key_criterion')",
+            name="dictionary_entry_kind_check",
         ),
         CheckConstraint("position >= 0", name="dictionary_entry_position_check"),
         CheckConstraint("version > 0", name="dictionary_entry_version_check"),

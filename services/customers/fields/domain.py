@@ -33,7 +33,11 @@ def levels_of(policy: FieldPolicy, roles: Collection[str], relation: Relation, *
 
 def is_shown(level: Level) -> bool:
     """As it is, neither hidden nor masked."""
-    return WIDTH[level] >= WIDTH["read"]
+    return is_as_wide(level, "read")
+
+
+def is_as_wide(level: Level, other: Level) -> bool:
+    return WIDTH[level] >= WIDTH[other]
 
 
 def searchable(relations: Collection[Levels]) -> set[RestrictedField]:

@@ -8,6 +8,7 @@ from services.contracts.permissions import Scope
 from services.customers.fields.sight import Sight, restrict, sight_of
 from services.customers.members import arrivals, queries, sources, territories
 from services.customers.members.arrivals import Member
+from services.directory.service import agency_within
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.rpc import serves
@@ -54,8 +55,10 @@ class MemberService:
 
     @serves(contract.ADD_MEMBER_SOURCE)
     def add_member_source(self, command: contract.NewMemberSource, call: Call) -> contract.MemberSourceView:
+        call.answer_again()
+        agency_id = agency_within(call, command.agency_id)
         with call.transaction() as work:
-            return work.answer(sources.add(work, call, command))
+            return work.answer(sources.add(work, call, command, agency_id))
 
     @serves(contract.CHANGE_MEMBER_SOURCE)
     def change_member_source(self, command: contract.ChangeMemberSource, call: Call) -> contract.MemberSourceView:
@@ -83,14 +86,15 @@ class MemberService:
 
     @serves(contract.SHOW_TERRITORY)
     def show_territory(self, query: contract.AskTerritory, call: Call) -> contract.TerritoryView:
+        agency_within(call, query.agency_id)
         with call.reading() as session:
-            sources.check_agency(call, session, query.agency_id)
             return territories.show(session, query.agency_id)
 
     @serves(contract.SET_TERRITORY)
     def set_territory(self, command: contract.SetTerritory, call: Call) -> contract.TerritoryView:
+        call.answer_again()
+        agency_within(call, command.agency_id)
         with call.transaction() as work:
-            sources.check_agency(call, work.session, command.agency_id)
             return work.answer(territories.put(work, call, command))
 
 

@@ -4,9 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
-from services.contracts.errors import NotFound, OutOfScope, VersionConflict
+from services.contracts.errors import VersionConflict
 from services.contracts.members import (
     ChangeMemberSource,
     MemberSourceKeys,
@@ -15,10 +13,8 @@ from services.contracts.members import (
     NewMemberSource,
     RotateMemberSource,
 )
-from services.contracts.permissions import Scope
 from services.customers.members import queries
 from services.customers.members.models import MemberSource
-from services.directory.queries import find_agency
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.work import Work
@@ -26,17 +22,7 @@ from services.plumbing.work import Work
 OVERLAP = timedelta(hours=24)
 
 
-def check_agency(call: Call, session: Session, agency_id: UUID) -> None:
-    """Raises NotFound, or OutOfScope when it is not the caller's to set up."""
-    if call.scope is not Scope.ALL and agency_id != call.caller.agency_id:
-        raise OutOfScope()
-    if find_agency(session, agency_id) is None:
-        raise NotFound()
-
-
-def add(work: Work, call: Call, command: NewMemberSource) -> MemberSourceView:
-    agency_id = command.agency_id or call.caller.agency_id
-    check_agency(call, work.session, agency_id)
+def add(work: Work, call: Call, command: NewMemberSource, agency_id: UUID) -> MemberSourceView:
     source = MemberSource(
         id=new_id(),
         version=1,

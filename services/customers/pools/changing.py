@@ -20,19 +20,13 @@ from services.customers.holding.domain import check_receiver
 from services.customers.models import Pool, PoolMember
 from services.customers.pools import access, queries
 from services.directory.models import Person
-from services.directory.queries import find_agency
 from services.plumbing.call import Call
 from services.plumbing.ids import new_id
 from services.plumbing.work import Work
 
 
-def create(work: Work, call: Call, command: contract.CreatePool) -> Pool:
-    """Raises OutOfScope or NotFound for another agency, NameTaken."""
-    agency_id = command.agency_id or call.caller.agency_id
-    if agency_id != call.caller.agency_id and call.scope is not Scope.ALL:
-        raise OutOfScope()
-    if find_agency(work.session, agency_id) is None:
-        raise NotFound()
+def create(work: Work, command: contract.CreatePool, agency_id: UUID) -> Pool:
+    """Raises NameTaken."""
     pool = Pool(
         id=new_id(),
         agency_id=agency_id,

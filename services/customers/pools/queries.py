@@ -77,6 +77,12 @@ def lock_to_fill(session: Session, call: Call, pool_id: UUID, within: ColumnElem
     return unless_archived(lock_pool(session, call, pool_id, within, read=True, key_share=True))
 
 
+def hold_to_fill(session: Session, pool_id: UUID) -> Pool:
+    """As `lock_to_fill`, of a pool that the caller was found to administer already. Raises PoolArchived."""
+    query = select(Pool).where(access.TABLE.c.id == pool_id).with_for_update(read=True, key_share=True)
+    return unless_archived(session.scalars(query.execution_options(populate_existing=True)).one())
+
+
 def unless_archived(pool: Pool) -> Pool:
     if pool.archived_at:
         raise PoolArchived()

@@ -7,7 +7,7 @@ from services.contracts.base import Envelope, Nothing, Page
 from services.contracts.tree import AgencyAdded
 from services.customers.holding.ownership import pool_of
 from services.customers.pools import changing, queries
-from services.directory.service import known_person
+from services.directory.service import agency_within, known_person
 from services.plumbing import paging
 from services.plumbing.call import Call
 from services.plumbing.events import handles
@@ -32,8 +32,10 @@ class PoolService:
 
     @serves(contract.CREATE_POOL)
     def create_pool(self, command: contract.CreatePool, call: Call) -> contract.PoolView:
+        call.answer_again()
+        agency_id = agency_within(call, command.agency_id)
         with call.transaction() as work:
-            pool = changing.create(work, call, command)
+            pool = changing.create(work, command, agency_id)
             return work.answer(pool_view(queries.view_of(work.session, pool, call)))
 
     @serves(contract.CHANGE_POOL)

@@ -23,6 +23,7 @@ from services.customers.collision.subject import Subject, names_of
 from services.customers.collision.verdict import Viewpoint, hit, judge
 from services.customers.holding.ownership import place_new
 from services.customers.models import Customer, EntryAttempt, Pool
+from services.customers.pools import queries as pool_queries
 from services.customers.registry import entry, places
 from services.customers.registry.earlier import Earlier
 from services.customers.reviews import items as review_items
@@ -77,10 +78,12 @@ def enter_many(
 ) -> list[Entered]:
     """One outcome for each row, in their order; the caller answers. `oldest`: by whose rules customers are still filed.
 
-    Raises ValueError for more rows than MOST_ROWS: their locks have to fit into the server's memory beside those of others.
+    Raises PoolArchived, and ValueError for more rows than MOST_ROWS: their locks have to fit into the server's memory beside
+    those of others.
     """
     if len(rows) > MOST_ROWS:
         raise ValueError(f"{len(rows)} rows, and {MOST_ROWS} are the most at once")
+    pool = pool_queries.hold_to_fill(work.session, pool.id)
     entered: dict[int, Entered] = {}
     subjects: dict[int, Subject] = {}
     rows, laid_down = list(rows), Catalogue(work.session)

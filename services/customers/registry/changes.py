@@ -15,8 +15,8 @@ from services.customers.models import Customer, CustomerChange
 from services.directory.models import Person
 from services.plumbing.work import Work
 
-UNSAID = frozenset({"version"})
-"""What changes with every change."""
+UNSAID = frozenset({"version", "owner_name"})
+"""What changes with every change, and what is the holder's own."""
 
 
 def record(work: Work, customer: Customer, old: Message, new: Message) -> None:

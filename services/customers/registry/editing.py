@@ -4,7 +4,7 @@ Only what the change brings about counts: a twin that was kept, or whom changed 
 seen beside it already.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -30,15 +30,30 @@ FILED_BY = frozenset({"aliases", "phone", "fax", "province", "city", "website", 
 """What of it may be changed by an edit."""
 
 
-def completed(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.UpdateCustomer:
-    """With the place made whole, see `places`. Raises InvalidRequest for what is not laid down, NotFound, OutOfScope."""
+def admit(work: Work, call: Call, command: contract.UpdateCustomer) -> Any:
+    """The customer as it is in the expected version, in which alone it will be changed: so what is decided by it stays true.
+
+    Before anything is compared: what may not be changed tells nothing either. Raises NotFound, OutOfScope, VersionConflict,
+    FieldNotEditable.
+    """
+    row = queries.find_customer(work.session, command.customer_id, call.scope, call.caller, "update")
+    if row is None:
+        raise queries.missing(work.session, command.customer_id)
+    if row.version != command.expected_version:
+        raise VersionConflict(version=row.version)
+    levels = sight.levels_of(work.session, call, row, row.field_policy)
+    sight.refuse_uneditable(levels, row, command.model_dump(exclude_unset=True))
+    return row
+
+
+def completed(work: Work, row: Any, command: contract.UpdateCustomer) -> contract.UpdateCustomer:
+    """With the place made whole, see `places`. Raises InvalidRequest for what is not laid down."""
     given = command.model_dump(exclude_unset=True)
     Catalogue(work.session).refuse_unknown(given, is_new=False)
     typed = places.OF_PLACE & command.model_fields_set
     if not typed:
         return command
-    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller, "update")
-    known = {} if given.get("division") else {name: getattr(customer, name) for name in places.TEXTS}
+    known = {} if given.get("division") else {name: getattr(row, name) for name in places.TEXTS}
     place = places.completed({**known, **{name: given[name] for name in typed}})
     return command.model_copy(update=place)
 
@@ -48,38 +63,23 @@ class Refiling(NamedTuple):
     subject: Subject
 
 
-def refuse_uneditable(work: Work, call: Call, command: contract.UpdateCustomer) -> None:
-    """Before anything is compared: what may not be changed tells nothing either. It stays true, as later only the same version is
-    changed. Raises NotFound, OutOfScope, VersionConflict, FieldNotEditable."""
-    row = queries.find_customer(work.session.connection(), command.customer_id, call.scope, call.caller)
-    if row is None:
-        raise queries.missing(work.session, command.customer_id)
-    if row.version != command.expected_version:
-        raise VersionConflict(version=row.version)
-    levels = sight.levels_of(work.session, call, row, row.field_policy)
-    sight.refuse_uneditable(levels, row, command.model_dump(exclude_unset=True))
-
-
-def refile(work: Work, call: Call, command: contract.UpdateCustomer) -> Refiling | None:
+def refile(work: Work, call: Call, row: Any, command: contract.UpdateCustomer) -> Refiling | None:
     """Under what the changed customer will be filed, checked under the locks of an entry; None when that stays.
 
-    Before the customer's row is locked, because an entry locks in this order too. Raises CustomerCollides, VersionConflict.
+    Before the customer's row is locked, because an entry locks in this order too. Raises CustomerCollides.
     """
     if not FILED_BY & command.model_fields_set:
         return None
-    customer = queries.get_customer(work.session, command.customer_id, call.scope, call.caller, "update")
-    if customer.version != command.expected_version:
-        raise VersionConflict(version=customer.version)
-    [known] = onfile.load(work.session, [customer])
+    [known] = onfile.load(work.session, [row])
     before, oldest = known, filing.versions.oldest(work.session)
     if "aliases" in command.model_fields_set:
         bound = [(name, kind) for name, kind in known.names if kind == "bound"]
-        known = known._replace(names=[*kinds_of(customer.name, command.aliases), *bound])
+        known = known._replace(names=[*kinds_of(row.name, command.aliases), *bound])
     changes = command.model_dump(include=set(onfile.COMPARED_BY), exclude_unset=True)
     refuse_unreadable(changes)
     subject = known.subject(oldest, changes)
     matching.lock(work.session, subject)
-    refuse_or_review(work, call, customer, before.subject(oldest), subject)
+    refuse_or_review(work, call, row, before.subject(oldest), subject)
     return Refiling(known.placed(changes), subject)
 
 

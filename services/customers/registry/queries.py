@@ -47,13 +47,21 @@ VIEW = select(TABLE, OWNER_NAME, names_of_kind("alias", "aliases"), names_of_kin
 
 # --- one customer
 
-OF_COLLABORATOR = is_shared_with(AnyCaller, "read", TABLE.c.id)
-FIND = ByReach(lambda seen: VIEW.where(TABLE.c.id == bindparam("customer_id"), seen | OF_COLLABORATOR), **SEEN)
 FIND_ANY = VIEW.where(TABLE.c.id == bindparam("customer_id"))
 
 
-def find_customer(connection: Connection, customer_id: UUID, scope: Reach, caller: Caller) -> Row[Any] | None:
-    return connection.execute(FIND[scope], {"customer_id": customer_id, **values_of(caller, scope)}).one_or_none()
+def find_by(right: Right) -> ByReach:
+    return ByReach(lambda seen: FIND_ANY.where(seen | is_shared_with(AnyCaller, right, TABLE.c.id)), **SEEN)
+
+
+FIND: dict[Right, ByReach] = {"read": find_by("read"), "update": find_by("update")}
+
+
+def find_customer(
+    connection: Connection | Session, customer_id: UUID, scope: Reach, caller: Caller, right: Right = "read"
+) -> Row[Any] | None:
+    """Within the scope, or shared with the caller with this right."""
+    return connection.execute(FIND[right][scope], {"customer_id": customer_id, **values_of(caller, scope)}).one_or_none()
 
 
 def view_of(session: Session, customer: Customer) -> Row[Any]:

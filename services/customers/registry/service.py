@@ -109,16 +109,15 @@ class RegistryService:
 
 
 def update(work: Work, call: Call, command: contract.UpdateCustomer) -> contract.CustomerView:
-    editing.refuse_uneditable(work, call, command)
-    command = editing.completed(work, call, command)
-    refiling = editing.refile(work, call, command)
+    before = editing.admit(work, call, command)
+    command = editing.completed(work, before, command)
+    refiling = editing.refile(work, call, before, command)
     customer = queries.lock_customer(work.session, command.customer_id, call.scope, call.caller, "update")
     if customer.version != command.expected_version:
         raise VersionConflict(version=customer.version)
-    old = record(queries.view_of(work.session, customer))
     editing.change(work.session, customer, command, refiling)
     row = queries.view_of(work.session, customer)
-    new = record(row)
+    old, new = record(before), record(row)
     changes.record(work, customer, old, new)
     event = contract.CustomerUpdated(**state_of(customer), department_id=department_of(work.session, customer))
     work.emit(event, aggregate_id=customer.id, version=customer.version, agency_id=customer.agency_id)

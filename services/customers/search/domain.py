@@ -2,7 +2,8 @@
 
 A token is a pair of neighbouring characters of a word, three neighbouring figures of a number, or the value of something that is
 filtered by. So any part of two characters or of three figures is found, and where a part has more, only those that have all of
-its tokens are looked at. Numbers are apart from the words: who may read a part of one only must not search it figure by figure.
+its tokens are looked at. Names, people, codes and numbers are apart from each other: by what somebody may not see he must not
+search, as that would tell him what it is, bit by bit.
 """
 
 import re
@@ -10,15 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from services.customers.collision.numbers import parse
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.text import compact
 
-VERSION = 1
+VERSION = 2
 """Of the tokens; a customer whose row is of an older one is made searchable anew."""
 SHORTEST = 2
 SHORTEST_NUMBER = 3
-WHOLE_NUMBER = 7
-"""Digits from which on a number counts as known to who searches it; a part of one is searched in one's own customers only."""
 LONGEST = 60
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 WORD, DIGITS, FACET = "w", "d", "="
@@ -38,18 +38,24 @@ class Known(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What a search may be part of."""
+    """What a search may be part of. `words` are names."""
 
     words: list[str]
+    people: list[str]
+    codes: list[str]
     digits: list[str]
 
 
 def words_of(known: Known) -> Words:
-    """Names and people, each with its initials; codes. Numbers by their figures."""
-    named = list(dict.fromkeys(filter(None, map(compact, (*known.names, *known.people)))))
-    words = [*named, *map(initials_of, named), *map(compact, known.codes)]
+    """Names and people each with its initials. Numbers by their figures."""
     digits = [digits for digits in map(digits_of, known.numbers) if len(digits) >= SHORTEST_NUMBER]
-    return Words(list(dict.fromkeys(words)), list(dict.fromkeys(digits)))
+    codes = list(dict.fromkeys(map(compact, known.codes)))
+    return Words(with_initials(known.names), with_initials(known.people), codes, list(dict.fromkeys(digits)))
+
+
+def with_initials(names: Iterable[str]) -> list[str]:
+    plain = list(filter(None, map(compact, names)))
+    return list(dict.fromkeys([*plain, *map(initials_of, plain)]))
 
 
 def initials_of(plain: str) -> str:
@@ -67,8 +73,9 @@ def digits_of(number: str) -> str:
 
 
 def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[int]:
-    parts = (parts_of(kind, each) for kind, those in ((WORD, words.words), (DIGITS, words.digits)) for each in those)
-    return hashed({token for of_each in parts for token in of_each}.union(facets_of(facets)))
+    of_words = (parts_of(WORD, each) for those in (words.words, words.people, words.codes) for each in those)
+    of_digits = (parts_of(DIGITS, each) for each in words.digits)
+    return hashed(set[str]().union(*of_words, *of_digits, facets_of(facets)))
 
 
 def parts_of(kind: str, text: str) -> set[str]:
@@ -106,15 +113,12 @@ def number_of(text: str) -> float | None:
 class Searched(NamedTuple):
     """A search as it is looked up: `word` in the words, `digits` in the numbers.
 
-    `is_part_of_number`: it may stand for a number that who searches does not know whole.
+    `whole`: the numbers that it is when it is no part of one; without area code, as they are filed for the collision check.
     """
 
     word: str
-    digits: str | None
-
-    @property
-    def is_part_of_number(self) -> bool:
-        return self.digits is not None and len(self.digits) < WHOLE_NUMBER
+    digits: str | None = None
+    whole: tuple[str, ...] = ()
 
 
 def searched(text: str) -> Searched | None:
@@ -123,4 +127,6 @@ def searched(text: str) -> Searched | None:
     if len(plain) < SHORTEST:
         return None
     digits = digits_of(text)
-    return Searched(plain, digits if digits == plain and len(digits) >= SHORTEST_NUMBER else None)
+    if digits != plain or len(digits) < SHORTEST_NUMBER:
+        return Searched(plain)
+    return Searched(plain, digits, tuple(number.bare for number in parse(text)))

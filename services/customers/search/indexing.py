@@ -20,11 +20,13 @@ BETWEEN = "\n"
 
 WRITE = text(
     """
-    INSERT INTO customer_search AS old (customer_id, agency_id, words, digits, tokens)
-    SELECT customer_id, agency_id, words, digits, tokens FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-        AS r(customer_id uuid, agency_id uuid, words text, digits text, tokens integer[])
-    ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words, digits = excluded.digits, tokens = excluded.tokens
-        WHERE (old.words, old.digits, old.tokens) IS DISTINCT FROM (excluded.words, excluded.digits, excluded.tokens)
+    INSERT INTO customer_search AS old (customer_id, agency_id, words, people, codes, digits, tokens)
+    SELECT customer_id, agency_id, words, people, codes, digits, tokens FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r(customer_id uuid, agency_id uuid, words text, people text, codes text, digits text, tokens integer[])
+    ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words, people = excluded.people, codes = excluded.codes,
+        digits = excluded.digits, tokens = excluded.tokens
+        WHERE (old.words, old.people, old.codes, old.digits, old.tokens)
+            IS DISTINCT FROM (excluded.words, excluded.people, excluded.codes, excluded.digits, excluded.tokens)
     """
 )
 

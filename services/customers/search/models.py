@@ -20,6 +20,8 @@ class CustomerSearch(Base):
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     agency_id: Mapped[UUID]
     words: Mapped[str]
+    people: Mapped[str]
+    codes: Mapped[str]
     digits: Mapped[str]
     tokens: Mapped[list[int]]
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    and_,
     any_,
     case,
     false,
@@ -35,10 +34,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from services.contracts.fields import Level, RestrictedField
 from services.contracts.permissions import Scope
 from services.contracts.reach import Reach
 from services.contracts.search import CONDITION, CustomerFilter
-from services.customers.models import Customer
+from services.customers.fields.domain import is_as_wide
+from services.customers.fields.sight import Sight
+from services.customers.models import CollisionKey, Customer, Pool
 from services.customers.registry.queries import BOUND, LINES
 from services.customers.search import domain
 from services.customers.search.models import CustomerSearch
@@ -54,23 +56,28 @@ MOST_COUNTED = 10_000
 FACETS = {"source": "source", "industry": "industry", "category": "category", "criterion": "criterion", "division": "at"}
 """Which part of the filter is which token."""
 
-Key = tuple[datetime, UUID] | tuple[UUID]
+Key = tuple[datetime, UUID] | tuple[str, UUID] | tuple[UUID]
+SORTED_BY: dict[str, list[ColumnElement[Any]]] = {
+    "entered": [TABLE.c.id],
+    "held": [TABLE.c.held_since, TABLE.c.id],
+    "name": [TABLE.c.name, TABLE.c.id],
+}
 
 
 @dataclass(frozen=True)
 class Order:
     """Of a list. `key` is what its cursor says of a row."""
 
-    is_by_holding: bool
+    by: str
     is_descending: bool
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
-        return [TABLE.c.held_since, TABLE.c.id] if self.is_by_holding else [TABLE.c.id]
+        return SORTED_BY[self.by]
 
     def key_of(self, row: Any) -> Key:
         """Where a customer stands in the list, whether it is in it or not."""
-        return (row.held_since, row.id) if self.is_by_holding else (row.id,)
+        return cast(Key, tuple(getattr(row, column.name) for column in self.columns))
 
     def sorted(self, query: Select[Any], columns: Sequence[ColumnElement[Any]] | None = None) -> Select[Any]:
         return query.order_by(*(each.desc() if self.is_descending else each for each in columns or self.columns))
@@ -80,18 +87,18 @@ class Order:
         return own < given if self.is_descending else own > given
 
     def reversed(self) -> "Order":
-        return Order(self.is_by_holding, not self.is_descending)
+        return Order(self.by, not self.is_descending)
 
 
 def order_of(sort: str) -> Order:
-    return Order(sort.endswith("held"), sort.startswith("-"))
+    return Order(sort.removeprefix("-"), sort.startswith("-"))
 
 
 class Question:
     """What a caller asks for, as conditions on the table of customers."""
 
-    def __init__(self, scope: Reach, caller: Caller, wanted: CustomerFilter) -> None:
-        self.caller, self.wanted = caller, wanted
+    def __init__(self, scope: Reach, caller: Caller, wanted: CustomerFilter, sight: Sight) -> None:
+        self.caller, self.wanted, self.sight = caller, wanted, sight
         self.reach: Reach = scope if wanted.of == "visible" else Scope.OWN
         self.searched = domain.searched(wanted.q) if wanted.q is not None else None
 
@@ -104,9 +111,13 @@ class Question:
     def base(self) -> ColumnElement[bool]:
         """The list in which all of it stands, in whose order an index goes."""
         if self.wanted.pool_id:
-            return TABLE.c.pool_id == self.wanted.pool_id
+            # with its agency, in whose order indexes go
+            its_agency = select(Pool.agency_id).where(Pool.id == self.wanted.pool_id).scalar_subquery()
+            return (TABLE.c.pool_id == self.wanted.pool_id) & (TABLE.c.agency_id == its_agency)
         if self.wanted.owner_id:
             return TABLE.c.owner_id == self.wanted.owner_id
+        if self.wanted.agency_id:
+            return TABLE.c.agency_id == self.wanted.agency_id
         return true() if self.reach is Scope.ALL else TABLE.c.agency_id == self.caller.agency_id
 
     @property
@@ -125,6 +136,7 @@ class Question:
         if wanted.of == "shared":
             seen = TABLE.c.id.in_(shared_with(self.caller, "read"))
         found: list[ColumnElement[bool]] = [seen, self.base]
+        found += [TABLE.c.agency_id == wanted.agency_id] if wanted.agency_id else []
         found += [TABLE.c[name] == value for name in ("source", "industry", "category") if (value := getattr(wanted, name))]
         if wanted.is_key is not None:
             found.append(TABLE.c.is_key.is_(wanted.is_key))
@@ -146,12 +158,29 @@ class Question:
         return found
 
     def _stands_in_words(self, searched: domain.Searched) -> ColumnElement[bool]:
-        """A part of a number that one does not know whole is looked for in one's own customers: it would give away the rest."""
-        stands = CustomerSearch.words.contains(searched.word)
+        """By a field only where it is shown. Of a masked number the whole may be searched, but no part, which would tell the
+        rest; of a hidden one nothing. Numbers of all kinds stand together, so the narrower of their levels counts."""
+        are_apart = TABLE.c.searchable >= domain.VERSION  # until they are, people and codes stand among the names
+        stands = [
+            CustomerSearch.words.contains(searched.word) & (self._shown("contact_person", "credit_code") | are_apart),
+            CustomerSearch.people.contains(searched.word) & self._shown("contact_person"),
+            CustomerSearch.codes.contains(searched.word) & self._shown("credit_code"),
+        ]
         if searched.digits:
-            is_own = TABLE.c.owner_id == self.caller.user_id if searched.is_part_of_number else true()
-            stands = or_(stands, and_(is_own, CustomerSearch.digits.contains(searched.digits)))
-        return select(CustomerSearch.customer_id).where(CustomerSearch.customer_id == TABLE.c.id, stands).exists()
+            whole = select(CollisionKey.customer_id).where(CollisionKey.kind == "number", CollisionKey.key.in_(searched.whole))
+            is_whole = self._shown("phone", "fax", level="masked") & TABLE.c.id.in_(whole)
+            stands.append(CustomerSearch.digits.contains(searched.digits) & (self._shown("phone", "fax") | is_whole))
+        return select(CustomerSearch.customer_id).where(CustomerSearch.customer_id == TABLE.c.id, or_(*stands)).exists()
+
+    def _shown(self, *fields: RestrictedField, level: Level = "read") -> ColumnElement[bool]:
+        """Where the caller sees all of these fields at least so far: everywhere, in his own customers, in others', or nowhere."""
+        own, overseen = (
+            all(is_as_wide(levels[field], level) for field in fields) for levels in (self.sight.own, self.sight.overseen)
+        )
+        if own == overseen or self.wanted.of == "shared":
+            return true() if own else false()
+        is_own = TABLE.c.owner_id.is_not_distinct_from(self.caller.user_id)
+        return is_own if own else ~is_own
 
     def tokens(self) -> set[str]:
         """Which every customer has that is asked for."""
@@ -253,7 +282,7 @@ def _list_with_bound(
     """With what the caller has entered and was bound, each in its place by when that was."""
     conditions = question.conditions()
     both = union_all(LINES.where(*conditions), BOUND.where(*conditions)).subquery("both")
-    columns = [both.c.held_since, both.c.id] if order.is_by_holding else [both.c.id]
+    columns = [both.c[column.name] for column in order.columns]
     query = select(both).where(order.behind(after, columns)) if after else select(both)
     return connection.execute(order.sorted(query, columns).limit(limit)).all()
 

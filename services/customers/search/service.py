@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from services.contracts import search as contract
 from services.contracts.base import Nothing, Page
 from services.contracts.customers import CustomerLine
+from services.customers.fields.sight import sight_of
 from services.customers.registry import queries as registry
 from services.customers.registry.views import line
 from services.customers.search import indexing, queries, views
@@ -13,30 +16,33 @@ from services.plumbing.call import Call
 from services.plumbing.chores import Chore, every
 from services.plumbing.rpc import serves
 
+BY_DEFAULT = 0
+"""The version of the field policy that nobody has set."""
+
 
 class SearchService:
     """Finding customers."""
 
     @serves(contract.LIST_CUSTOMERS)
     def list_customers(self, query: contract.ListCustomers, call: Call) -> Page[CustomerLine]:
-        question, order = queries.Question(call.scope, call.caller, query), queries.order_of(query.sort)
+        order = queries.order_of(query.sort)
         after = key_in(query.cursor, order)
         with call.reading_rows() as connection:
-            rows = queries.list_customers(connection, question, order, after, query.limit + 1)
+            rows = queries.list_customers(connection, question_of(connection, call, query), order, after, query.limit + 1)
         more = cursor_of(order.key_of(rows[query.limit - 1])) if len(rows) > query.limit else None
         return Page[CustomerLine](items=[line(row) for row in rows[: query.limit]], next_cursor=more)
 
     @serves(contract.COUNT_CUSTOMERS)
     def count_customers(self, query: contract.CustomerFilter, call: Call) -> contract.Count:
-        question = queries.Question(call.scope, call.caller, query)
         with call.reading_rows() as connection:
-            count = queries.count_customers(connection, question)
+            count = queries.count_customers(connection, question_of(connection, call, query))
         return contract.Count(count=min(count, queries.MOST_COUNTED), is_more=count > queries.MOST_COUNTED)
 
     @serves(contract.FIND_NEIGHBOURS)
     def find_neighbours(self, query: contract.FindNeighbours, call: Call) -> contract.Neighbours:
-        question, order = queries.Question(call.scope, call.caller, query), queries.order_of(query.sort)
+        order = queries.order_of(query.sort)
         with call.reading_rows() as connection:
+            question = question_of(connection, call, query)
             customer = registry.find_customer(connection, query.customer_id, call.scope, call.caller)
             if customer is None:
                 raise registry.missing(connection, query.customer_id)
@@ -84,13 +90,22 @@ class SearchService:
             return contract.MadeSearchable(count=indexing.index_waiting(session, command.customer_ids))
 
 
+def question_of(connection: Connection, call: Call, wanted: contract.CustomerFilter) -> queries.Question:
+    """The policy in force is asked only where something is searched in words: what is filtered by everybody sees."""
+    sight = sight_of(connection, call, None if wanted.q is not None else BY_DEFAULT)
+    return queries.Question(call.scope, call.caller, wanted, sight)
+
+
 def cursor_of(key: queries.Key) -> str:
     return paging.encode(*(part.isoformat() if isinstance(part, datetime) else part for part in key))
 
 
 def key_in(cursor: str | None, order: queries.Order) -> queries.Key | None:
     """Raises InvalidCursor."""
-    if not order.is_by_holding:
-        after = paging.decode_id(cursor)
-        return (after,) if after else None
-    return paging.decode_moment_and_id(cursor)
+    match order.by:
+        case "held":
+            return paging.decode_moment_and_id(cursor)
+        case "name":
+            return paging.decode_text_and_id(cursor)
+    after = paging.decode_id(cursor)
+    return (after,) if after else None
