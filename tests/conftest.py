@@ -12,6 +12,9 @@ from tests.api import Headquarters
 from tests.brokers import TESTED
 from tests.homes import made_home
 from tests.lots import lot_of, turn_of
+from tests.nursery.spawning import spawn
+
+Stack.spawn = staticmethod(spawn)
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
