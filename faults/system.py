@@ -13,7 +13,7 @@ import psycopg
 from embedded import postgres
 from embedded.readiness import get
 from embedded.stack import Stack
-from embedded.supervise import Process, Spec, wait_until
+from embedded.supervise import Process, Spec
 from embedded.wiring import GATEWAY, Wiring
 from faults.proxy import Proxies, Proxy
 from ops.addresses import derive
@@ -31,6 +31,8 @@ SETTINGS = {
 }
 """Timers of minutes are lowered to seconds, so that what heals by them can be waited for; nothing else differs from `up`."""
 
+LOOK_EVERY = 0.1
+"""Seconds: what is asked has something better to do than to answer."""
 BROKER, DATABASE, DOOR = "broker", "database", "door"
 
 
@@ -163,8 +165,10 @@ class System:
     def wait(condition: Callable[[], bool], seconds: float, sentence: str) -> float:
         """Seconds until it held. Raises NotQuiet."""
         began = time.monotonic()
-        if not wait_until(condition, seconds):
-            raise NotQuiet(f"{sentence} after {seconds:g} s")
+        while not condition():
+            if time.monotonic() - began > seconds:
+                raise NotQuiet(f"{sentence} after {seconds:g} s")
+            time.sleep(LOOK_EVERY)
         return time.monotonic() - began
 
     def wait_quiet(self, seconds: float = 60.0) -> float:
@@ -176,7 +180,7 @@ class System:
             while troubles := unrest(databases):
                 if time.monotonic() - began > seconds:
                     raise NotQuiet(f"after {seconds:g} s: {'; '.join(troubles)}")
-                time.sleep(0.1)
+                time.sleep(LOOK_EVERY)
         return time.monotonic() - began
 
     # --- more servers

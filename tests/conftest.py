@@ -41,10 +41,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"brokers tested: {' and '.join(sorted(TESTED))}")
 
 
-OFTEN = {"QUDAO_CHORES_EVERY": "0.5"}
+CHEAP_HASHES = {"QUDAO_HASHES_OF_TESTS": "cheap"}
+"""See tests/nursery. How passwords are hashed in earnest is tested where people log in."""
+
+OFTEN = {"QUDAO_CHORES_EVERY": "0.5"} | CHEAP_HASHES
 """What comes by itself every few seconds shall not keep a test waiting."""
 
-UNSHED = {"QUDAO_ANSWER_TARGET": "30"}
+UNSHED = {"QUDAO_ANSWER_TARGET": "30"} | CHEAP_HASHES
 """Nobody is sent away because the machine is busy with other tests; overload has tests of its own."""
 
 
