@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import psycopg
 
@@ -14,7 +14,7 @@ from embedded.home import Home
 from embedded.output import Files, Output
 from embedded.ports import gateway_ports
 from embedded.readiness import get
-from embedded.supervise import CannotStart, Process, Supervisor, spawn
+from embedded.supervise import CannotStart, Process, Spawn, Supervisor, spawn
 from embedded.wiring import BROKER, GATEWAY, MIGRATION, PARTS, Part, Wiring, database_variable, owner_variable
 from ops.addresses import ServiceDatabase
 from ops.keys import SERVICES, make_keys
@@ -32,6 +32,9 @@ class Stack:
     somebody else looks after this service's database. Without `port` the gateways listen on free ones, otherwise on `port`
     and those after it. `database_settings` are PostgreSQL's own, of the embedded one. Raises CannotStart.
     """
+
+    spawn: ClassVar[Spawn] = staticmethod(spawn)
+    """How processes are started; tests have a quicker way, see tests/nursery."""
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Stack:
         self.replicas, self.parts, self.migration = dict(replicas or {}), parts, migration
         self.amqp_uri, self.admin_url, self.database_settings = amqp_uri or "", database_url or "", database_settings
         self.output = output or Files(self.home.logs)
-        self.supervisor = Supervisor(self.output)
+        self.supervisor = Supervisor(self.output, self.spawn)
         self.gateway_urls: list[str] = []
 
     def __enter__(self) -> Self:
@@ -116,7 +119,7 @@ class Stack:
         if not self.migration:
             return
         spec = wiring.migration(self.migration)
-        if spawn(spec, self.output.sink(spec.name)).wait() != 0:
+        if self.spawn(spec, self.output.sink(spec.name)).wait() != 0:
             raise CannotStart("The databases could not be migrated.", self.output.tail(spec.name))
 
     def wait_ready(self, seconds: float = 60.0) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from embedded.output import Output
 
@@ -51,12 +52,34 @@ class Spec:
         return self.name.partition(".")[0]
 
 
-def spawn(spec: Spec, output: int) -> "subprocess.Popen[bytes]":
+class Running(Protocol):
+    """What was started and is not reaped: its number is nobody else's."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def has_ended(self) -> bool:
+        """Looks without reaping."""
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended; reaps it."""
+
+
+class Child(subprocess.Popen[bytes]):
+    """A process of ours."""
+
+    def has_ended(self) -> bool:
+        if self.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def spawn(spec: Spec, output: int) -> Child:
     """Starts it with its output going to this descriptor, which is closed here."""
     child = (sys.executable, "-I", "-S", str(CHILD), str(os.getpid()), str(int(spec.death_signal)), spec.identity)
 
-    def fork() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+    def fork() -> Child:
+        return Child(
             [*child, *spec.command],
             env=spec.env,
             cwd=spec.folder,
@@ -72,6 +95,12 @@ def spawn(spec: Spec, output: int) -> "subprocess.Popen[bytes]":
         os.close(output)
 
 
+class Spawn(Protocol):
+    """A way to start processes: `spawn`, or another for tests."""
+
+    def __call__(self, spec: Spec, output: int, /) -> Running: ...
+
+
 def next_delay(previous: float, lived: float) -> float:
     """Seconds before a process that lived this long is started again: doubling, from the start once it had settled."""
     if lived >= SETTLED_AFTER or not previous:
@@ -85,8 +114,9 @@ class Process:
 
     spec: Spec
     output: Output
+    spawn: Spawn = spawn
     is_wanted: bool = True
-    running: "subprocess.Popen[bytes] | None" = None
+    running: Running | None = None
     started_at: float = 0.0
     start_at: float = 0.0
     delay: float = 0.0
@@ -101,13 +131,13 @@ class Process:
         return self.running is not None and not self.has_ended()
 
     def start(self) -> None:
-        self.running = spawn(self.spec, self.output.sink(self.spec.name))
+        self.running = self.spawn(self.spec, self.output.sink(self.spec.name))
         self.started_at = time.monotonic()
 
     def has_ended(self) -> bool:
         """Looks without reaping: the number of the process, and so of its group, stays taken until `reap`."""
         assert self.running is not None
-        return os.waitid(os.P_PID, self.running.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self.running.has_ended()
 
     def reap(self) -> int:
         """Ends it and what it may have left behind in its group."""
@@ -147,15 +177,15 @@ class Process:
 class Supervisor:
     """Looks after the processes until it is stopped."""
 
-    def __init__(self, output: Output) -> None:
-        self.output = output
+    def __init__(self, output: Output, spawn: Spawn = spawn) -> None:
+        self.output, self.spawn = output, spawn
         self.processes: list[Process] = []
         self.lock = threading.RLock()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.watch, name="supervisor", daemon=True)
 
     def add(self, *specs: Spec) -> list[Process]:
-        added = [Process(spec, self.output) for spec in specs]
+        added = [Process(spec, self.output, self.spawn) for spec in specs]
         with self.lock:
             for process in added:
                 process.start()

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedded.ports import free_port
@@ -17,10 +17,11 @@ BROKER = "broker"
 
 @dataclass(frozen=True)
 class Part:
-    """A kind of process: its name and how one is started."""
+    """A kind of process: its name, how one is started, and what it is told besides what all are."""
 
     name: str
     command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 PARTS = (
@@ -96,7 +97,7 @@ class Wiring:
     def specs(self, part: Part, envs: Sequence[Mapping[str, str]]) -> list[Spec]:
         """The first is called like the part, the others `customers.2` and so on."""
         names = [part.name, *(f"{part.name}.{number}" for number in range(2, len(envs) + 1))]
-        return [Spec(name, part.command, env, folder=ROOT) for name, env in zip(names, envs, strict=True)]
+        return [Spec(name, part.command, {**env, **part.env}, folder=ROOT) for name, env in zip(names, envs, strict=True)]
 
 
 def inherited(extra: Mapping[str, str]) -> dict[str, str]:

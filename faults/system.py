@@ -13,7 +13,7 @@ import psycopg
 from embedded import postgres
 from embedded.readiness import get
 from embedded.stack import Stack
-from embedded.supervise import Process, Spec, wait_until
+from embedded.supervise import Process, Spec
 from embedded.wiring import GATEWAY, Wiring
 from faults.proxy import Proxies, Proxy
 from ops.addresses import derive
@@ -31,6 +31,8 @@ SETTINGS = {
 }
 """Timers of minutes are lowered to seconds, so that what heals by them can be waited for; nothing else differs from `up`."""
 
+LOOK_EVERY = 0.1
+"""Seconds: what is asked has something better to do than to answer."""
 BROKER, DATABASE, DOOR = "broker", "database", "door"
 
 
@@ -163,33 +165,23 @@ class System:
     def wait(condition: Callable[[], bool], seconds: float, sentence: str) -> float:
         """Seconds until it held. Raises NotQuiet."""
         began = time.monotonic()
-        if not wait_until(condition, seconds):
-            raise NotQuiet(f"{sentence} after {seconds:g} s")
+        while not condition():
+            if time.monotonic() - began > seconds:
+                raise NotQuiet(f"{sentence} after {seconds:g} s")
+            time.sleep(LOOK_EVERY)
         return time.monotonic() - began
 
     def wait_quiet(self, seconds: float = 60.0) -> float:
         """Seconds until every event is sent, received by all who hear it, and every audit row chained. Raises NotQuiet."""
         began = time.monotonic()
-        while troubles := self.unrest():
-            if time.monotonic() - began > seconds:
-                raise NotQuiet(f"after {seconds:g} s: {'; '.join(troubles)}")
-            time.sleep(0.1)
+        with contextlib.ExitStack() as opened:
+            urls = self.database_urls().items()
+            databases = {service: opened.enter_context(psycopg.connect(url, autocommit=True)) for service, url in urls}
+            while troubles := unrest(databases):
+                if time.monotonic() - began > seconds:
+                    raise NotQuiet(f"after {seconds:g} s: {'; '.join(troubles)}")
+                time.sleep(LOOK_EVERY)
         return time.monotonic() - began
-
-    def unrest(self) -> list[str]:
-        """What is still under way."""
-        found, told = [], {}
-        for service in SERVICES:
-            [(unsent, unchained, failed, told[service])] = self.rows(service, UNREST)
-            found += [f"{service}: {unsent} events to send"] * bool(unsent)
-            found += [f"{service}: {unchained} audit rows to chain"] * bool(unchained)
-            found += [f"{service}: {failed} events to try again"] * bool(failed)
-        for service in SERVICES:
-            cursors = dict(self.rows(service, "SELECT source, position FROM event_cursor"))
-            for source in sorted(producers_for(service)):
-                if behind := told[source] - cursors.get(source, 0):
-                    found.append(f"{service}: {behind} events of {source} to look for")
-        return found
 
     # --- more servers
 
@@ -209,6 +201,22 @@ UNREST = """
     SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL), (SELECT count(*) FROM audit_unchained),
            (SELECT count(*) FROM inbox WHERE state = 'failed'), (SELECT coalesce(max(position), 0) FROM outbox)
 """
+
+
+def unrest(databases: Mapping[str, psycopg.Connection[Any]]) -> list[str]:
+    """What is still under way."""
+    found, told = [], {}
+    for service, database in databases.items():
+        [(unsent, unchained, failed, told[service])] = database.execute(UNREST).fetchall()
+        found += [f"{service}: {unsent} events to send"] * bool(unsent)
+        found += [f"{service}: {unchained} audit rows to chain"] * bool(unchained)
+        found += [f"{service}: {failed} events to try again"] * bool(failed)
+    for service, database in databases.items():
+        cursors = dict(database.execute("SELECT source, position FROM event_cursor").fetchall())
+        for source in sorted(producers_for(service)):
+            if behind := told[source] - cursors.get(source, 0):
+                found.append(f"{service}: {behind} events of {source} to look for")
+    return found
 
 
 @contextlib.contextmanager

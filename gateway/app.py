@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -56,7 +58,7 @@ from gateway.webhooks import Webhooks
 from services.plumbing import failpoints
 from services.plumbing.passport import Signer, Verifier
 
-VERSION = "0.1.0"
+TITLE, VERSION = "Qudao", "0.1.0"
 PATIENCE = 3.0
 """Seconds for which a new process waits for the broker before it listens: until then it could only send people away."""
 
@@ -94,10 +96,17 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         yield
         await backend.rpc.stop()
 
-    app = _bare("Qudao", backend, lifespan=connected)
+    app = _bare(TITLE, backend, lifespan=connected)
     app.state.typing = Typing(settings.typing_per_second, settings.typing_burst, settings.typing_timeout)
     secrets = SourceSecrets(backend.signer.key)
     app.state.webhooks = Webhooks(secrets, settings.webhooks_per_second, settings.webhooks_burst, settings.passport_cache)
+    _add_all(app)
+    if settings.docs:
+        _add(app, docs.make_router(description()))
+    return Edge(Bodies(app, max_bytes=settings.max_body_bytes, max_seconds=settings.body_timeout))
+
+
+def _add_all(app: FastAPI) -> None:
     # `search` before `customers`: /customers/count is no customer's id
     for part in (
         search,
@@ -128,9 +137,15 @@ def make_app(settings: GatewaySettings, backend: Backend) -> ASGIApp:
         profile,
     ):
         _add(app, part.router)
-    if settings.docs:
-        _add(app, docs.make_router(describe(app)))
-    return Edge(Bodies(app, max_bytes=settings.max_body_bytes, max_seconds=settings.body_timeout))
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """Of the interface. It is always the same, and describing it is most of a start."""
+    app = _empty(TITLE)
+    _add(app, health.router)
+    _add_all(app)
+    return describe(app)
 
 
 def make_health_app(backend: Backend) -> ASGIApp:
@@ -141,7 +156,16 @@ def make_health_app(backend: Backend) -> ASGIApp:
 
 
 def _bare(title: str, backend: Backend, lifespan: object = None) -> FastAPI:
-    app = FastAPI(
+    app = _empty(title, lifespan)
+    app.state.backend = backend
+    app.state.readinesses = health.Readinesses(backend)
+    _add(app, health.router)
+    handle_errors(app)
+    return app
+
+
+def _empty(title: str, lifespan: object = None) -> FastAPI:
+    return FastAPI(
         title=title,
         version=VERSION,
         openapi_url=None,
@@ -150,11 +174,6 @@ def _bare(title: str, backend: Backend, lifespan: object = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,  # type: ignore[arg-type]
     )
-    app.state.backend = backend
-    app.state.readinesses = health.Readinesses(backend)
-    _add(app, health.router)
-    handle_errors(app)
-    return app
 
 
 def _add(app: FastAPI, router: APIRouter) -> None:

@@ -14,6 +14,7 @@ import httpx
 from demo.names import CHARACTERS
 
 PASSWORD = "eight winds over the lake"
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.15
 Found = TypeVar("Found")
 
 
@@ -45,11 +46,16 @@ def credit_code() -> str:
 
 
 def eventually(ask: Callable[[], Found], *, seconds: float = 15.0, until: Callable[[Found], Any] = bool) -> Found:
-    """What `ask` answers once it satisfies; for what arrives by events."""
-    ends = time.monotonic() + seconds
+    """What `ask` answers once it satisfies; for what arrives by events.
+
+    It asks less and less often, as asking takes from those who are to bring it.
+    """
+    ends, pause = time.monotonic() + seconds, SHORTEST_PAUSE
     while not until(found := ask()):
-        assert time.monotonic() < ends, f"still {found!r} after {seconds:g} s"
-        time.sleep(0.02)
+        left = ends - time.monotonic()
+        assert left > 0, f"still {found!r} after {seconds:g} s"
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, LONGEST_PAUSE)
     return found
 
 

@@ -12,6 +12,9 @@ from tests.api import Headquarters
 from tests.brokers import TESTED
 from tests.homes import made_home
 from tests.lots import lot_of, turn_of
+from tests.nursery.spawning import spawn
+
+Stack.spawn = staticmethod(spawn)
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -38,10 +41,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"brokers tested: {' and '.join(sorted(TESTED))}")
 
 
-OFTEN = {"QUDAO_CHORES_EVERY": "0.5"}
+CHEAP_HASHES = {"QUDAO_HASHES_OF_TESTS": "cheap"}
+"""See tests/nursery. How passwords are hashed in earnest is tested where people log in."""
+
+OFTEN = {"QUDAO_CHORES_EVERY": "0.5"} | CHEAP_HASHES
 """What comes by itself every few seconds shall not keep a test waiting."""
 
-UNSHED = {"QUDAO_ANSWER_TARGET": "30"}
+UNSHED = {"QUDAO_ANSWER_TARGET": "30"} | CHEAP_HASHES
 """Nobody is sent away because the machine is busy with other tests; overload has tests of its own."""
 
 

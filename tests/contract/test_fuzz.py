@@ -33,7 +33,7 @@ from gateway import health, routes
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
 from tests.homes import made_home
 
-EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "6"))
 SEED = int(os.environ.get("QUDAO_FUZZ_SEED", random.randrange(2**32)))
 CHECKS = [
     schemathesis.checks.not_a_server_error,

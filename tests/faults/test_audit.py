@@ -30,17 +30,24 @@ from tests.faults.world import World, eventually, unique
 from tests.travel import LATER
 
 
-@pytest.fixture
-def audited(world: World) -> World:
-    """After load from several people at once, all of it chained."""
+@pytest.fixture(scope="module")
+def loaded(rabbitmq_world: World) -> World:
+    """After load from several people at once."""
+    world = rabbitmq_world
     people = [world.new_person() for _ in range(4)]
     calls = [
         world.begin(ENTER_CUSTOMER, EnterCustomer(name=unique("audited")), caller=person) for person in people for _ in range(10)
     ]
     for call in calls:
         call.result()
-    eventually(lambda: world.value("customers", "SELECT count(*) FROM audit_unchained") == 0)
     return world
+
+
+@pytest.fixture
+def audited(loaded: World) -> World:
+    """All of it chained."""
+    eventually(lambda: loaded.value("customers", "SELECT count(*) FROM audit_unchained") == 0)
+    return loaded
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -31,6 +30,7 @@ from services.contracts.base import Message, Operation
 from services.contracts.customers import ENTER_CUSTOMER, EnterCustomer, EntryOutcome
 from services.contracts.permissions import ROLES
 from services.plumbing.passport import Caller, Signer
+from tests import api
 from tests.brokers import Broker
 
 PATIENCE = 30.0  # seconds for what happens in its own time; the machine may be busy
@@ -55,12 +55,8 @@ Found = TypeVar("Found")
 
 
 def eventually(ask: Callable[[], Found], *, until: Callable[[Found], Any] = bool, seconds: float = PATIENCE) -> Found:
-    """What `ask` answers once it satisfies."""
-    ends = time.monotonic() + seconds
-    while not until(found := ask()):
-        assert time.monotonic() < ends, f"still {found!r} after {seconds:g} s"
-        time.sleep(0.02)
-    return found
+    """With more patience than others have."""
+    return api.eventually(ask, until=until, seconds=seconds)
 
 
 def unique(words: str) -> str:
@@ -110,16 +106,18 @@ class World:
 
     def __init__(self, home: Path, broker: Broker) -> None:
         self.broker = broker
+        self.opened: dict[str, psycopg.Connection[Any]] = {}
+        self.looking = threading.Lock()
         self.failpoints = {service: home / f"failpoint-{service}" for service in ("customers", "activities", "rules")}
         self.stack = Stack(home, fast=True, env=SETTINGS, amqp_uri=broker.uri, parts=self.parts(), replicas={"gateway": 0})
 
     def parts(self) -> list[Part]:
-        env = str(shutil.which("env"))
         modules = {"rules": ("tests.faults.probe_service",)}
         return [
             Part(
                 service,
-                (env, f"QUDAO_FAILPOINT={file}", sys.executable, "-m", *modules.get(service, ("services.plumbing.run", service))),
+                (sys.executable, "-m", *modules.get(service, ("services.plumbing.run", service))),
+                {"QUDAO_FAILPOINT": str(file)},
             )
             for service, file in self.failpoints.items()
         ]
@@ -138,6 +136,8 @@ class World:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        for connection in self.opened.values():
+            connection.close()
         self.calls.stop()
         self.stack.stop()
 
@@ -283,8 +283,11 @@ class World:
         return psycopg.connect(urls[role](service), autocommit=True)
 
     def rows(self, service: str, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        with self.database(service) as connection:
-            return connection.execute(statement, arguments).fetchall()  # type: ignore[arg-type]
+        """By a connection that stays: a new one takes more than most questions."""
+        with self.looking:
+            if service not in self.opened:
+                self.opened[service] = self.database(service)
+            return self.opened[service].execute(statement, arguments).fetchall()  # type: ignore[arg-type]
 
     def value(self, service: str, statement: str, *arguments: Any) -> Any:
         found = self.rows(service, statement, *arguments)

@@ -285,7 +285,7 @@ def test_two_who_give_one_another_all_they_have_do_not_stop_one_another(stack: S
 
 # --- the follow-up against the take-back
 
-MEMBERS = 120
+MEMBERS = 72
 REPS = 4
 
 
@@ -325,8 +325,8 @@ def test_a_follow_up_and_a_take_back_in_the_same_second_come_to_one_or_the_other
 
     verdicts = Counter(closed.values())
     print(f"follow-up against take-back: {dict(verdicts)}")
-    assert verdicts["taken_back"] > 5
-    assert verdicts["met"] + verdicts["late"] > 5
+    assert verdicts["taken_back"] > 3
+    assert verdicts["met"] + verdicts["late"] > 3
     check_histories(watched)
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -24,11 +23,14 @@ import aiormq
 import httpx
 from aiormq.abc import DeliveredMessage
 
+from embedded import supervise
+from embedded.supervise import Running, Spec
 from ops.keys import make_keys
 from services.contracts.customers import CustomerView
 from services.contracts.permissions import ROLES
 from services.plumbing.passport import Caller, Signer
 from tests.brokers import EmbeddedBroker
+from tests.nursery.spawning import spawn
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = ("identity", "customers", "activities", "rules")
@@ -241,11 +243,13 @@ class Stand:
         self.broker.start()
         self.services = self.start_services()
 
-    def start_services(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.unit.gateway_stand", self.broker.uri, str(self.keys)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-        assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
+    def start_services(self) -> Running:
+        command = (sys.executable, "-m", "tests.unit.gateway_stand", self.broker.uri, str(self.keys))
+        said = self.directory / "services.log"
+        with said.open("wb") as log:
+            process = spawn(Spec("services", command, os.environ, folder=ROOT), os.dup(log.fileno()))
+        wait_until(lambda: process.has_ended() or "ready\n" in said.read_text())
+        assert not process.has_ended(), said.read_text()
         return process
 
     @contextlib.contextmanager
@@ -287,11 +291,12 @@ class Gateway:
         }
         environment = os.environ | {f"QUDAO_{name.upper()}": str(value) for name, value in given.items()}
         with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "gateway"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+            spec = Spec("gateway", (sys.executable, "-m", "gateway"), environment, folder=ROOT)
+            self.process = spawn(spec, os.dup(log.fileno()))
 
     def wait_answering(self) -> None:
-        wait_until(lambda: self.is_answering("/readyz") or self.process.poll() is not None, 20)
-        assert self.process.poll() is None, self.log
+        wait_until(lambda: self.is_answering("/readyz") or self.process.has_ended(), 20)
+        assert not self.process.has_ended(), self.log
 
     def is_answering(self, path: str) -> bool:
         try:
@@ -316,15 +321,13 @@ class Gateway:
         end(self.process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(8)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout:
-        process.stdout.close()
+def end(process: Running) -> int:
+    """Its exit code; it has been asked to end, and is killed when it does not."""
+    if not process.has_ended():
+        os.kill(process.pid, signal.SIGTERM)
+        if not supervise.wait_until(process.has_ended, 8):
+            os.kill(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 import contextlib
 import http.client
 import json
+import os
 import resource
+import signal
 import socket
 import threading
 import time
@@ -210,11 +212,12 @@ def test_a_running_request_is_finished_before_the_end(stand: Stand) -> None:
             running.start()
             wait_until(lambda: _in_flight(gateway))
             began = time.monotonic()
-            gateway.process.terminate()
+            os.kill(gateway.process.pid, signal.SIGTERM)
             with pytest.raises(OSError, match="refused"):
                 wait_until(lambda: connect(gateway).close())
             running.join()
-            assert gateway.process.wait(5) == 0
+            wait_until(gateway.process.has_ended, 5)
+            assert gateway.process.wait() == 0
     assert answers == [201]
     assert time.monotonic() - began < 4
 
