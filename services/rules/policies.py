@@ -83,9 +83,8 @@ def check_is_of_agency(call: Call, change: contract.StockLimitChange, agency_id:
         return
     if found.agency_id != agency_id:  # headquarters sees it, and has named another agency
         raise NotFound() if call.scope is Scope.ALL else OutOfScope()
-    if (
-        change.department_id and change.limit is not None and found.status == "merged"
-    ):  # one of before it was merged can be removed
+    if isinstance(found, Department) and found.status == "merged" and change.limit is not None:
+        # one of before the merger can be removed
         raise DepartmentMerged(merged_into_id=str(found.merged_into_id))
 
 
