@@ -69,7 +69,8 @@ class Try:
         now = business_time(session)
         if known is None or domain.are_forgotten(now, in_a_row=known.in_a_row, last_at=known.last_at):
             return 0
-        self.refuse_after(known.in_a_row, now - known.last_at)
+        since = max(now - known.last_at, timedelta())  # a clock that was set back makes nobody wait longer
+        self.refuse_after(known.in_a_row, since)
         return known.in_a_row
 
     def refuse_after(self, in_a_row: int, since: timedelta) -> None:
