@@ -367,7 +367,8 @@ class Registry(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Examples share a database: what others have left is nobody's of these names, and stocks are empty."""
+        """Examples share a database: what others have left is nobody's of these names, and stocks are empty. One
+        pool is there from the start, so that most examples have something to do with it."""
         with psycopg.connect(self.driver.database) as owner:
             self.before = done_of(owner)
             self.denied = denials_of(owner)
@@ -376,6 +377,7 @@ class Registry(RuleBasedStateMachine):
                 told = self.driver.ask(who, "release_customer", {"customer_id": customer_id, "reason": "other"}, uuid.uuid4().hex)
                 assert told.outcome == "done", told
                 self.before += 1
+        self.make_pool("ours")
 
     def do(self, who: str, operation: str, /, **message: Any) -> Told:
         key = uuid.uuid4().hex
