@@ -27,20 +27,21 @@ TOGETHER: Final = {
 }
 
 LONG: Final = (
-    "worlds",
     "tests/faults/test_campaign.py",
     "tests/integration/test_matrix.py",
+    "worlds",
     "tests/e2e/test_demo.py",
-    "tests/integration/test_identity_machine.py",
-    "tests/integration/test_non_interference.py",
-    "brokers",
     "tests/contract/test_fuzz.py",
+    "tests/integration/test_non_interference.py",
     "tests/integration/test_launcher.py",
+    "tests/integration/test_identity_machine.py",
+    "brokers",
+    "tests/contract/test_broker_rights.py",
+    "tests/faults/test_felt.py",
     "tests/integration/test_people.py",
     "tests/integration/test_login.py",
-    "tests/integration/test_races.py",
     "tests/integration/test_fsck.py",
-    "tests/faults/test_felt.py",
+    "tests/integration/test_races.py",
 )
 """The longest first. What is not named here is short, or can be had with the stack that all workers have in the end."""
 

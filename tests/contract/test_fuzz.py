@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 from embedded.stack import Stack
 from gateway import health, routes
 from tests.api import PASSWORD, Client, Headquarters, Team, brand, company, digits, unique
+from tests.conftest import OFTEN
 from tests.homes import made_home
 
 EXAMPLES = int(os.environ.get("QUDAO_FUZZ_EXAMPLES", "6"))
@@ -139,7 +140,7 @@ CHOICES = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
     """A stack of its own: odd data would disturb others."""
-    with Stack(made_home(tmp_path_factory, "fuzzed"), fast=True, env={"QUDAO_CHORES_EVERY": "0.5"}) as stack:
+    with Stack(made_home(tmp_path_factory, "fuzzed"), fast=True, env=OFTEN) as stack:
         headquarters = Headquarters.set_up(stack.url, stack.setup_secret)
         team, rivals = headquarters.team(), headquarters.team()
         people = [headquarters.admin, team.rep, team.admin, team.supervisor, rivals.rep]

@@ -22,13 +22,14 @@ MODULES = {
 }
 """Services are cooperative before anything else is imported, the others never are."""
 LONGEST = 1 << 20
+waitpid = os.waitpid
+"""Before it becomes cooperative, as here is nobody to cooperate with."""
 HASHES = "QUDAO_HASHES_OF_TESTS"
 """Nothing of the product reads it."""
 
 
 def wait_for_one(asked: socket.socket) -> dict[str, Any]:
     """Returns in the process that was forked, with what it was asked to be; ends when nobody can ask any more."""
-    fork, waitpid = os.fork, os.waitpid  # a service's nursery is cooperative, but has nobody to cooperate with
     while True:
         message, descriptors, _, _ = socket.recv_fds(asked, LONGEST, 1)
         if not message:
@@ -37,7 +38,7 @@ def wait_for_one(asked: socket.socket) -> dict[str, Any]:
         if "reaped" in request:
             answer = os.waitstatus_to_exitcode(waitpid(request["reaped"], 0)[1])
         else:
-            answer = fork()
+            answer = os.fork()
             if answer == 0:
                 asked.close()
                 become(request, *descriptors)
