@@ -32,9 +32,9 @@ from tests.travel import LATER
 
 @pytest.fixture(scope="module")
 def loaded(rabbitmq_world: World) -> World:
-    """After load from several people at once."""
+    """After load from several people at once, so that no agency's chain is short."""
     world = rabbitmq_world
-    people = [world.new_person() for _ in range(4)]
+    people = [world.person, *(world.new_person() for _ in range(4))]
     calls = [
         world.begin(ENTER_CUSTOMER, EnterCustomer(name=unique("audited")), caller=person) for person in people for _ in range(10)
     ]
