@@ -1,4 +1,4 @@
-"""Each kind of fault of the campaign once, briefly, on one system; and that the campaign sees what it is there to see."""
+"""Kinds of faults of the campaign, each once and briefly, nightly all of them; and that it sees what it is there to see."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from faults.system import System
 from faults.trial import BRIEF, Fault, Limits, Result, Trial
 from tests.brokers import make_broker
 from tests.conftest import UNSHED
+from tests.depth import NIGHTLY
 from tests.homes import made_home
 
 SEED = 4
@@ -61,7 +62,9 @@ def carried_out(fault: Fault, world: tuple[System, Cast]) -> Result:
     return result
 
 
-BRIEF_ONES = [fault for fault in FAULTS if fault.can_be_brief]
+LONG_ONES = {"disk-full", "fail-over", "network", "rabbitmq-alarmed"}
+"""Of which a night and `./qudao faults` are soon enough."""
+BRIEF_ONES = [fault for fault in FAULTS if fault.can_be_brief and (NIGHTLY or fault.name not in LONG_ONES)]
 
 
 @pytest.mark.parametrize("fault", [f for f in BRIEF_ONES if f.world != "embedded"], ids=lambda fault: fault.name)
@@ -74,7 +77,7 @@ def test_nothing_is_lost_or_done_twice_and_all_comes_back(
     result = carried_out(fault, world)
 
     assert result.broken_promises() == []
-    assert result.accepted > 20
+    assert result.accepted > 10
 
 
 @pytest.mark.parametrize("fault", [f for f in BRIEF_ONES if f.world == "embedded"], ids=lambda fault: fault.name)

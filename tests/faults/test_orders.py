@@ -5,7 +5,6 @@ The services' own handlers on migrated databases. Only broker and processes are 
 
 import itertools
 import json
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ from services.plumbing import inbox, retries
 from services.plumbing.runtime import Runtime
 from services.plumbing.settings import ServiceSettings
 from services.rules.service import RulesService
+from tests.depth import NIGHTLY
 from tests.homes import made_home
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 GOLDEN = Path(__file__).parent.parent / "golden"
 SERVICES = {"activities": ActivitiesService, "rules": RulesService}
 BEGINNING = datetime(2026, 3, 2, 1, tzinfo=UTC)

@@ -71,16 +71,6 @@ def test_bench_scale_ends_with_a_table_and_one_json_object(tmp_path: Path) -> No
     assert "check in the service" in done.stdout
 
 
-def test_bench_rights_measures_passports_within_their_size() -> None:
-    short = ["rights", "--people", "1000"]
-    done = subprocess.run([sys.executable, "-m", "bench", *short], cwd=ROOT, capture_output=True, text=True, timeout=120)
-
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert 0 < found["usual"]["bytes"] < found["fullest"]["bytes"] <= 4096
-    assert all(0 < found[whose]["p50_ms"] <= found[whose]["p99_ms"] for whose in ("usual", "fullest"))
-
-
 @pytest.mark.parametrize("wrong", [["--size", "10"], ["--size", "1000", "--names", "nowhere.csv"]])
 def test_a_registry_that_cannot_be_is_refused_at_once(wrong: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "scale", *wrong], cwd=ROOT, capture_output=True, timeout=60)

@@ -7,7 +7,6 @@ changes the model; the invariants then look whether the system has come to the s
 
 import hashlib
 import json
-import os
 import secrets
 import time
 import uuid
@@ -32,11 +31,11 @@ from services.plumbing.database import make_engine, make_reading_engine
 from services.plumbing.passport import Signer, Verifier
 from services.plumbing.settings import ServiceSettings
 from tests.api import PASSWORD, Client, Headquarters, unique
+from tests.depth import NIGHTLY
 from tests.homes import made_home
 from tests.matrix.world import UNHURRIED
 from tests.travel import LATER, REAL
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES, STEPS = (1_000, 60) if NIGHTLY else (12, 30)
 EXAMPLES_OVER_HTTP, STEPS_OVER_HTTP = (100, 40) if NIGHTLY else (3, 20)
 GIVEN = tuple(ROLES)

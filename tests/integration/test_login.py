@@ -1,6 +1,5 @@
 """How people and programs log in, over HTTP against the running system, behind a proxy that tells where they come from."""
 
-import os
 import re
 import threading
 from collections import Counter
@@ -20,11 +19,11 @@ from embedded.stack import Stack
 from services.contracts.base import SERVICES
 from services.contracts.permissions import NOT_FOR_TOKENS, ROLES
 from tests.api import PASSWORD, Client, Headquarters, eventually, expect, unique
+from tests.depth import NIGHTLY
 from tests.homes import made_home
 from tests.logins import code_of, gateways_seal, solve, solved
 from tests.travel import REAL, later, replace_clocks
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 GUESSES = 10_000 if NIGHTLY else 200
 FAILURES = 30  # of one address
 PROXY = {"QUDAO_TRUSTED_PROXIES": '["127.0.0.0/8"]'}

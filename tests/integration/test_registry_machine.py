@@ -4,7 +4,6 @@ Once against the service's own code with its database, and with fewer examples o
 """
 
 import json
-import os
 import re
 import time
 import uuid
@@ -42,6 +41,7 @@ from services.plumbing.database import make_engine, make_reading_engine, session
 from services.plumbing.passport import Caller
 from services.plumbing.settings import ServiceSettings
 from tests.api import Headquarters, eventually, expect, unique
+from tests.depth import NIGHTLY
 from tests.homes import made_home
 from tests.travel import LATER, REAL
 
@@ -51,7 +51,6 @@ DENIALS = ("permission-denied", "not-found")
 WAITS = 72
 """Hours for which a handoff waits."""
 NAMES, MOST_POOLS = 6, 3
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 EXAMPLES, STEPS = (2_000, 60) if NIGHTLY else (16, 40)
 EXAMPLES_OVER_HTTP, STEPS_OVER_HTTP = (100, 40) if NIGHTLY else (6, 25)
 WHO = ("first rep", "second rep", "rival rep", "admin", "rival admin", "root")

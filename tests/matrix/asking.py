@@ -1,7 +1,6 @@
 """Cells of the matrix: all who ask, all that is asked, all whose it may be. Each is asked under a request's id of its own, by
 which its traces are found."""
 
-import os
 import random
 import uuid
 from collections import Counter
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from services.contracts.errors import QudaoError
+from tests.depth import NIGHTLY
 from tests.matrix.facts import Databases
 from tests.matrix.model import ABSENT, DONE, HIDDEN, Person, Whose
 from tests.matrix.rows import ROWS
@@ -18,7 +18,6 @@ from tests.matrix.things import KINDS
 from tests.matrix.world import CALLERS, World
 
 AT_ONCE = 4
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 MOST_SPENT = 1_000 if NIGHTLY else 2
 SEED = random.randrange(2**32)
 VERSIONS = {
