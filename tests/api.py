@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import Any, TypeVar
 
 import httpx
@@ -23,9 +24,19 @@ def unique(word: str) -> str:
     return f"{word}{uuid.uuid4().hex[:10]}"
 
 
+taken: set[tuple[str, ...]] = set()
+"""Three characters each, as some brand has them in this order."""
+
+
 def brand(length: int = 4) -> str:
-    """A company's own word, 字号. Companies must not meet either, however they are spelt."""
-    return "".join(random.sample(CHARACTERS, length))
+    """A company's own word, 字号. Companies must not meet either, however they are spelt, nor come near each other: of thousands
+    that are drawn some would differ in one character."""
+    while True:
+        drawn = random.sample(CHARACTERS, length)
+        parts = set(combinations(drawn, 3))
+        if taken.isdisjoint(parts):
+            taken.update(parts)
+            return "".join(drawn)
 
 
 def company(place: str = "扬州", trade: str = "机械", form: str = "厂") -> str:
