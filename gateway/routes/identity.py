@@ -248,22 +248,25 @@ async def ask_login(login: Annotated[Login, Path()], caller: Reader) -> LoginAva
         return found
 
 
+OF_WHO_IS_PLACED = (
+    NotFound,
+    LoginTaken,
+    TooManyRequests,
+    AboveYourRights,
+    AboveCeiling,
+    DepartmentFrozen,
+    DepartmentMerged,
+    ManagedDepartmentsMissing,
+    SupervisorUnfit,
+)
+"""What adding and changing users may be refused for."""
+
+
 @router.post(
     "/users",
     status_code=201,
     summary="Add a user",
-    responses=writing(
-        NotFound,
-        LoginTaken,
-        TooManyRequests,
-        AboveYourRights,
-        AboveCeiling,
-        DepartmentFrozen,
-        DepartmentMerged,
-        ManagedDepartmentsMissing,
-        SupervisorUnfit,
-    )
-    | ADDED,
+    responses=writing(*OF_WHO_IS_PLACED) | ADDED,
 )
 async def add_user(body: AddUser, caller: Writer, response: Response, tags: Tags) -> UserView:
     with caller.backend.names.asking(caller.user_id):
@@ -291,16 +294,8 @@ async def show_user(user_id: UUID, caller: Reader, tags: Tags) -> UserView:
     "/users/{user_id}",
     summary="Change a user's name, department or rights",
     responses=writing(
-        NotFound,
-        LoginTaken,
-        TooManyRequests,
-        AboveYourRights,
-        AboveCeiling,
+        *OF_WHO_IS_PLACED,
         OwnAccount,
-        DepartmentFrozen,
-        DepartmentMerged,
-        ManagedDepartmentsMissing,
-        SupervisorUnfit,
         LastAdministrator,
         VersionConflict,
         PreconditionRequired,
