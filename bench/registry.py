@@ -27,7 +27,7 @@ COPIES = {
         " entered_by, normaliser, searchable, owner_id, division, industry, category, tags, custom"
     ),
     "ownership": "customer_id, number, agency_id, pool_id, cause, actor, held_from, owner_id",
-    "customer_name": "customer_id, name, agency_id, kind, normalised, grams, parts, near",
+    "customer_name": "customer_id, name, agency_id, kind, normalised, parts, near",
     "collision_key": "kind, key, detail, customer_id, agency_id",
     "customer_search": "customer_id, agency_id, words, people, codes, digits, tokens",
 }
@@ -161,9 +161,8 @@ def write(row: Row, to: Place, lines: dict[str, list[tuple[object, ...]]]) -> No
     )
     lines["ownership"].append((own, 1, agency, pool, "enter", OFFICER, ENTERED_AT, row.owner_id))
     filed = row_of(Named(row.name, "licence", row.province, row.city))
-    grams, near = (as_array(filed[column]) for column in ("grams", "near"))
-    parts = json.dumps(filed["parts"], ensure_ascii=False)
-    lines["customer_name"].append((own, row.name, agency, "licence", filed["normalised"], grams, parts, near))
+    near, parts = as_array(filed["near"]), json.dumps(filed["parts"], ensure_ascii=False)
+    lines["customer_name"].append((own, row.name, agency, "licence", filed["normalised"], parts, near))
     subject = subject_of([row.name], phone=row.phone, fax=row.fax, province=row.province, city=row.city)
     lines["collision_key"] += [(key.kind, key.key, key.detail, own, agency) for key in subject.keys]
     words = search.words_of(search.Known([row.name], numbers=[*filter(None, (row.phone, row.fax))]))

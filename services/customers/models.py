@@ -179,7 +179,7 @@ class CustomerName(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('licence', 'alias', 'bound')", name="customer_name_kind_check"),
         of_customer("customer_name_customer_fkey"),
-        Index("customer_name_grams", "grams", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        Index("customer_name_grams", text("grams_of(normalised)"), postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index("customer_name_near", "near", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
 
@@ -188,7 +188,7 @@ class CustomerName(Base):
     agency_id: Mapped[UUID]
     kind: Mapped[str]
     normalised: Mapped[str]
-    grams: Mapped[list[str]]
+    grams: Mapped[list[str] | None]
     parts: Mapped[list[Any]] = mapped_column(JSONB)
     near: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 

@@ -13,8 +13,8 @@ from psycopg import Connection
 
 from embedded.stack import Stack
 from services.customers.check.matching import lock_of
-from services.customers.collision.names import VERSION
-from services.customers.collision.parts import pack
+from services.customers.collision import near_keys
+from services.customers.collision.names import IN_ORDER, VERSION
 from services.customers.collision.subject import Key, Subject, names_of, subject_of
 from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect
 
@@ -32,9 +32,10 @@ def owner(stack: Stack) -> Iterator[Connection[Any]]:
         yield connection
 
 
-def put_back(owner: Connection[Any], customer_id: str, name: str) -> frozenset[Key]:
-    """As version 1 has filed it, before there were keys for what comes near; the keys."""
-    names = names_of([name], None, None, OLD)
+def put_back(owner: Connection[Any], customer_id: str, name: str, version: int = OLD) -> frozenset[Key]:
+    """As a former version has filed it, the first before there were keys for what comes near; the keys."""
+    names = names_of([name], None, None, version)
+    near = [] if version == OLD else sorted(near_keys.filed(names[0], version))
     keys = Subject(names=names).keys
     with owner.transaction():
         owner.execute("DELETE FROM collision_key WHERE customer_id = %s AND kind IN ('core', 'brand', 'short')", [customer_id])
@@ -44,9 +45,9 @@ def put_back(owner: Connection[Any], customer_id: str, name: str) -> frozenset[K
                 " SELECT %s, %s, %s, id, agency_id FROM customer WHERE id = %s",
                 [*key, customer_id],
             )
-        parts = json.dumps([pack(each) for each in names])
-        owner.execute("UPDATE customer_name SET near = '{}', parts = %s WHERE customer_id = %s", [parts, customer_id])
-        owner.execute("UPDATE customer SET normaliser = %s WHERE id = %s", [OLD, customer_id])
+        parts = json.dumps([["a former version's way of writing them"]])
+        owner.execute("UPDATE customer_name SET near = %s, parts = %s WHERE customer_id = %s", [near, parts, customer_id])
+        owner.execute("UPDATE customer SET normaliser = %s WHERE id = %s", [version, customer_id])
     return keys
 
 
@@ -111,6 +112,25 @@ def test_a_company_filed_by_an_older_version_is_refused_meanwhile_and_then_filed
     assert f"{own}家俱" not in names_filed(owner, held)
     assert verdict(team.colleague, spelling) == "refused"
     eventually(lambda: left_to_file(stack), until=lambda left: left == 0)
+
+
+def test_who_is_filed_under_keys_in_no_order_is_met_by_what_comes_near_before_and_after(
+    stack: Stack, team: Team, owner: Connection[Any]
+) -> None:
+    own, phone = brand(5), f"0514-{digits()}"
+    name, slip = f"扬州{own}服装厂", f"扬州{own[:3]}{own[4:]}服装厂"
+    held = team.rep.entered(name, phone=phone)
+    with in_work(stack, number_key(phone)):
+        put_back(owner, held, name, version=IN_ORDER - 1)
+
+        eventually(lambda: {verdict(team.colleague, slip) for _ in range(8)}, until=lambda told: told == {"needs_confirmation"})
+        assert version_of(owner, held) == IN_ORDER - 1
+
+    eventually(lambda: version_of(owner, held), until=lambda version: version == VERSION)
+    filed, grams = owner.execute("SELECT near, grams FROM customer_name WHERE customer_id = %s", [held]).fetchone() or ((), ())
+    assert set(filed) == near_keys.filed(names_of([name], None, None)[0])
+    assert grams is None
+    assert verdict(team.colleague, slip) == "needs_confirmation"
 
 
 def left_to_file(stack: Stack) -> float:

@@ -1,5 +1,6 @@
 """What must not matter to the collision check does not: spelling, and which of two is on file; and what is near can be found."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from services.customers import collision
 from services.customers.check.matching import compare
 from services.customers.collision import near_keys
 from services.customers.collision.evidence import Evidence, Match, effect_of, match, score_of
-from services.customers.collision.names import decompose, normalise
+from services.customers.collision.names import VERSION, decompose, normalise
 from services.customers.collision.nearness import nearness
 from services.customers.collision.parts import pack, unpack
 from services.customers.collision.subject import subject_of
@@ -213,6 +214,29 @@ def test_names_that_come_near_meet_by_a_key(two: tuple[Company, Company]) -> Non
 
     assert near_keys.filed(one) & near_keys.wanted(other), near
     assert near_keys.filed(other) & near_keys.wanted(one), near
+
+
+@given(companies())
+@settings(deadline=None, max_examples=200)
+def test_keys_lie_in_the_order_of_places_and_beginnings(company: Company) -> None:
+    name = decompose(str(company), "江苏", "扬州")
+    in_yangzhou = [key for key in near_keys.wanted(name) if key >> 43 == 321000]
+    beginnings = Counter(key >> 27 for key in in_yangzhou)
+
+    assert near_keys.filed(name) & near_keys.wanted(name) or not near_keys.filed(name)
+    assert {key >> 43 for key in near_keys.wanted(name)} <= {int(name.region.city or 0), int(name.region.province or 0), 0}
+    assert all(0 < key < 1 << 63 for key in near_keys.wanted(name) | near_keys.filed(name))
+    assert len(in_yangzhou) < 12 or beginnings.most_common(1)[0][1] >= len(in_yangzhou) / 3
+
+
+@pytest.mark.parametrize("version", [2, VERSION])
+def test_each_version_meets_what_it_has_filed(version: int) -> None:
+    there = subject_of(["扬州瑞丽服装辅料厂"], **HERE).names[0]
+    slip = subject_of(["扬州瑞丽服装辅厂"], oldest=version, **HERE)
+
+    assert slip.near & near_keys.filed(there, version)
+    assert not near_keys.filed(there, 2) & near_keys.filed(there, VERSION)
+    assert len(subject_of(["扬州瑞丽服装辅厂"], **HERE).near) < len(slip.near) or version == VERSION
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,19 @@ SUGGESTED = 10
 def check(connection: Connection, query: CheckCollision, viewpoint: Viewpoint) -> CollisionCheck:
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
     subject = subject_of_query(query, filing.versions.oldest(connection))
-    matches = {found.known.id: found for found in matching.find(connection, subject)}
+    found = (
+        matching.search(connection, subject, query.name)
+        if query.name
+        else matching.Found(matching.find(connection, subject), [], 0)
+    )
+    matches = {each.known.id: each for each in found.matches}
     is_more = len(matches) >= matching.MOST_MATCHES
     fields = {field: FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}
+    for listed in found.listed:
+        met = matches.get(listed.known.id)
+        matches[listed.known.id] = replace(met, evidence=(*met.evidence, *listed.evidence)) if met else listed
     if query.name:
-        listed, hits = matching.find_by_fragment(connection, query.name)
-        for found in listed:
-            known = matches.get(found.known.id)
-            matches[found.known.id] = replace(known, evidence=(*known.evidence, *found.evidence)) if known else found
-        hits = max(hits, count(matches, "name"))
+        hits = max(found.hits, count(matches, "name"))
         fields["name"] = FieldHits(hits=min(hits, matching.COUNTED), is_more=hits > matching.COUNTED)
     verdict = judge(list(matches.values()), viewpoint)
     return CollisionCheck(

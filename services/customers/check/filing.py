@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from services.contracts.customers import CustomerFields
 from services.customers.collision import near_keys
-from services.customers.collision.keys import grams
 from services.customers.collision.names import VERSION, normalise
 from services.customers.collision.parts import pack
 from services.customers.collision.subject import Subject, names_of
@@ -44,10 +43,10 @@ def placed_names(names: Sequence[tuple[str, str]], placed: Any) -> list[Named]:
 FILE = text(
     """
     WITH named AS (
-        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, grams, parts, near)
-        SELECT :customer_id, :agency_id, name, kind, normalised, grams, parts, near
+        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, parts, near)
+        SELECT :customer_id, :agency_id, name, kind, normalised, parts, near
         FROM jsonb_to_recordset(CAST(:names AS jsonb))
-            AS n(name text, kind text, normalised text, grams text[], parts jsonb, near bigint[])
+            AS n(name text, kind text, normalised text, parts jsonb, near bigint[])
         ON CONFLICT DO NOTHING
     )
     INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
@@ -77,10 +76,10 @@ def as_json(rows: Sequence[dict[str, Any]]) -> str:
 FILE_NEW = text(
     """
     WITH named AS (
-        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, grams, parts, near)
-        SELECT customer_id, :agency_id, name, kind, normalised, grams, parts, near
+        INSERT INTO customer_name (customer_id, agency_id, name, kind, normalised, parts, near)
+        SELECT customer_id, :agency_id, name, kind, normalised, parts, near
         FROM jsonb_to_recordset(CAST(:names AS jsonb)) AS n(
-            customer_id uuid, name text, kind text, normalised text, grams text[], parts jsonb, near bigint[])
+            customer_id uuid, name text, kind text, normalised text, parts jsonb, near bigint[])
     )
     INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
     SELECT customer_id, :agency_id, kind, key, detail
@@ -104,7 +103,6 @@ def row_of(named: Named) -> dict[str, Any]:
         "name": named.name,
         "kind": named.kind,
         "normalised": plain,
-        "grams": sorted(grams(plain)),
         "parts": [pack(name) for name in read],
         "near": sorted({key for name in read for key in near_keys.filed(name)}),
     }

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, CursorResult, Row, text
@@ -55,10 +55,22 @@ PARAMETERS = (
     "patterns", "pattern_details", "fragment_subjects", "fragments", "most",
 )  # fmt: skip
 FIND = (
-    f"SELECT subject, {COLUMNS}, matched, (SELECT max(version) FROM collision_rules) AS rules_version"  # noqa: S608 constants
+    f"SELECT subject, {COLUMNS}, matched, (SELECT max(version) FROM collision_rules) AS rules_version, NULL AS hits"  # noqa: S608
     f" FROM find_matches({', '.join(f'%({name})s' for name in PARAMETERS)})"
 )
-FIND_BY_FRAGMENT = f"SELECT {COLUMNS}, hits FROM find_by_fragment(%(fragment)s, %(grams)s, %(shown)s, %(counted)s)"  # noqa: S608 constants
+FIND_BY_FRAGMENT = (
+    f"SELECT NULL, {COLUMNS}, NULL, NULL, hits FROM find_by_fragment(%(fragment)s, %(grams)s, %(shown)s, %(counted)s)"  # noqa: S608
+)
+FIND_BOTH = f"{FIND} UNION ALL {FIND_BY_FRAGMENT}"
+"""In one round trip, which costs as much as either of them."""
+
+
+class Found(NamedTuple):
+    """`listed`: the first whose name has what was typed in it, and `hits` how many there are, one more than COUNTED at most."""
+
+    matches: list[Match]
+    listed: list[Match]
+    hits: int
 
 
 def find(
@@ -69,6 +81,22 @@ def find(
     By the rules in force unless others are given.
     """
     return [found for found in find_each(connection, [subject], rules)[0] if found.known.id != but]
+
+
+def search(connection: Connection, subject: Subject, name: str) -> Found:
+    """As `find`, and those beside whose name has the fragment."""
+    fragment = fragment_of(name)
+    of_fragment = {"fragment": fragment, "grams": telling_grams(fragment), "shown": SHOWN, "counted": COUNTED}
+    rows = rows_of(connection, FIND_BOTH, asked_of([subject]) | of_fragment).all()
+    met = [row for row in rows if row.subject is not None]
+    having = [row for row in rows if row.subject is None]
+    rules = criteria.of_version(connection, (met[0].rules_version or 0) if met else 0)
+    evidence = (Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it"),)
+    return Found(
+        matches=compare(subject, [met_by(row) for row in met], rules),
+        listed=[Match(known(row), evidence) for row in having],
+        hits=having[0].hits if having else 0,
+    )
 
 
 def find_each(
@@ -87,7 +115,7 @@ def meet(connection: Session | Connection, subjects: Sequence[Subject]) -> tuple
     for first in range(0, len(subjects), AT_ONCE):
         asked = asked_of(subjects[first : first + AT_ONCE])
         for row in rows_of(connection, FIND, asked) if asked["kinds"] or asked["starts"] else ():
-            met[first + row.subject].append(known(row, [Key(*key) for key in row.matched]))
+            met[first + row.subject].append(met_by(row))
             version = row.rules_version or 0
     return met, version
 
@@ -140,17 +168,6 @@ def literal(numbers: Iterable[int]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
-def find_by_fragment(connection: Connection, name: str) -> tuple[list[Match], int]:
-    """The first customers whose name has the fragment, and how many there are, one more than COUNTED at most."""
-    fragment = fragment_of(name)
-    if len(fragment) < SHORTEST_FRAGMENT:
-        return [], 0
-    values = {"fragment": fragment, "grams": telling_grams(fragment), "shown": SHOWN, "counted": COUNTED}
-    rows = rows_of(connection, FIND_BY_FRAGMENT, values).all()
-    listed = Evidence("name_fragment", 0, "name", f"its name has {name.strip()} in it")
-    return [Match(known(row), (listed,)) for row in rows], rows[0].hits if rows else 0
-
-
 def telling_grams(fragment: str) -> list[str]:
     """What of a long fragment is looked up in the index: its end without the legal form, of a branch that and its company's.
 
@@ -168,6 +185,10 @@ def stem_of(fragment: str) -> str:
     for half in HALF_TYPED:
         stem = stem.removesuffix(half)
     return stem
+
+
+def met_by(row: Row[Any]) -> Known:
+    return known(row, [Key(*key) for key in row.matched])
 
 
 def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:

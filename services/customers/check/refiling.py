@@ -164,15 +164,15 @@ WRITE = text(
         INSERT INTO collision_key (customer_id, agency_id, kind, key, detail)
         SELECT customer_id, agency_id, kind, key, detail FROM wanted ON CONFLICT DO NOTHING
     ), named AS (
-        INSERT INTO customer_name AS old (customer_id, agency_id, name, kind, normalised, grams, parts, near)
-        SELECT n.customer_id, c.agency_id, n.name, n.kind, n.normalised, n.grams, n.parts, n.near
+        INSERT INTO customer_name AS old (customer_id, agency_id, name, kind, normalised, parts, near)
+        SELECT n.customer_id, c.agency_id, n.name, n.kind, n.normalised, n.parts, n.near
         FROM jsonb_to_recordset(CAST(:names AS jsonb)) AS n(
-            customer_id uuid, name text, kind text, normalised text, grams text[], parts jsonb, near bigint[])
+            customer_id uuid, name text, kind text, normalised text, parts jsonb, near bigint[])
         JOIN customer AS c ON c.id = n.customer_id
         ON CONFLICT (customer_id, name) DO UPDATE
-            SET normalised = excluded.normalised, grams = excluded.grams, parts = excluded.parts, near = excluded.near
-            WHERE (old.normalised, old.grams, old.parts, old.near)
-                IS DISTINCT FROM (excluded.normalised, excluded.grams, excluded.parts, excluded.near)
+            SET normalised = excluded.normalised, grams = NULL, parts = excluded.parts, near = excluded.near
+            WHERE (old.normalised, old.parts, old.near)
+                IS DISTINCT FROM (excluded.normalised, excluded.parts, excluded.near)
     )
     UPDATE customer SET normaliser = :version WHERE id = ANY(:ids)
     """

@@ -3,14 +3,18 @@
 Each key is of one place, so that only neighbours meet: it is filed under the city of the name (else its province, else none) and
 looked up in the city, in its province and without a place. A key that stands for a slip is met either by itself or by the whole
 core: deletions meet the core that lacks the character, never each other, or all short brands of a trade would meet.
+
+A key is a number whose order is that of places, then of the first two characters: most of the hundred keys by which a name is
+looked up differ behind those, so they stand side by side on a few pages of the index, however large it is.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
+from zlib import crc32
 
-from services.customers.collision.names import VERSION, CompanyName
+from services.customers.collision.names import IN_ORDER, VERSION, CompanyName
 from services.customers.collision.nearness import (
     LONGEST_END,
     SHORT_BRAND,
@@ -28,27 +32,45 @@ LONGEST = 24
 """Characters of a core beyond which slips are not looked for: keys grow with it, and so long a name is met by its other parts."""
 
 
+CHARACTER, REST = 8, 27
+"""Bits of a key for each of the two characters, and for the whole; those of a place's division code are above them, 63 in all."""
+
+
 @lru_cache(maxsize=1024)
-def filed(name: CompanyName) -> frozenset[int]:
+def filed(name: CompanyName, version: int = VERSION) -> frozenset[int]:
     """Under which a name is filed: some four for each character of its core, 64 bits each."""
-    keys = _hashed(_place(name), [*_whole(name), *_own(name), *_shared(name)], name.branch)
-    return frozenset([*keys, *_hashed(_place(name), _siblings(name), "")])
+    places = [_place(name)]
+    keys = _numbered(places, [*_whole(name), *_own(name), *_shared(name)], name.branch, version)
+    return frozenset([*keys, *_numbered(places, _siblings(name), "", version)])
 
 
 @lru_cache(maxsize=1024)
-def wanted(name: CompanyName) -> frozenset[int]:
-    """By which others are looked up."""
-    keys = [*_shared(name), *_lacking(name), *_of_whole(name)]
-    siblings = _siblings(name)
-    return frozenset(
-        key for place in _places(name) for key in (*_hashed(place, keys, name.branch), *_hashed(place, siblings, ""))
-    )
+def wanted(name: CompanyName, version: int = VERSION) -> frozenset[int]:
+    """By which others are looked up that are filed by this version."""
+    places = _places(name)
+    keys = _numbered(places, [*_shared(name), *_lacking(name), *_of_whole(name)], name.branch, version)
+    return frozenset([*keys, *_numbered(places, _siblings(name), "", version)])
 
 
-def _hashed(place: str, keys: Iterable[str], branch: str) -> Iterator[int]:
+def _numbered(places: Sequence[str], keys: Iterable[str], branch: str, version: int) -> Iterator[int]:
+    """By version 2 and older they lie scattered over the whole index."""
+    if version < IN_ORDER:
+        yield from (_hashed(f"{place}|{key}|{branch}") for key in keys for place in places)
+        return
+    above = [int(place or 0) << 2 * CHARACTER + REST for place in places]
     for key in keys:
-        digest = hashlib.blake2b(f"{place}|{key}|{branch}".encode(), digest_size=8).digest()
-        yield int.from_bytes(digest, "big", signed=True)
+        within = _within(key, branch)
+        yield from (place | within for place in above)
+
+
+def _within(key: str, branch: str) -> int:
+    start = key.index(" ") + 1
+    first, second = (ord(character) % (1 << CHARACTER) for character in f"{key[start : start + 2]:\0<2}")
+    return (first << CHARACTER | second) << REST | crc32(f"{key}|{branch}".encode()) % (1 << REST)
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _place(name: CompanyName) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from services.customers.collision import near_keys
 from services.customers.collision.contacts import contact_of
 from services.customers.collision.keys import parse_credit_code
-from services.customers.collision.names import VERSION, CompanyName, decompose
+from services.customers.collision.names import IN_ORDER, VERSION, CompanyName, decompose
 from services.customers.collision.nearness import SHORTEST_INSIDE, is_short_form, said
 from services.customers.collision.numbers import Number, parse
 from services.customers.collision.reach import mail_domain_of, site_of
@@ -98,7 +98,9 @@ class Subject:
     @property
     def near(self) -> frozenset[int]:
         """Keys by which those are looked up whose names come near, see `near_keys`."""
-        return frozenset(key for name in self.names for key in near_keys.wanted(name))
+        scattered = self.names if self.older else ()
+        former = {key for name in scattered for key in near_keys.wanted(name, IN_ORDER - 1)}
+        return frozenset(key for name in self.names for key in near_keys.wanted(name)) | former
 
     def joined(self, others: "Iterable[Subject]") -> "Subject":
         """With what is known of the same company besides."""
