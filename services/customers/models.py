@@ -87,7 +87,7 @@ class Customer(Base):
         Index("customer_pool", "pool_id", "id", postgresql_where=text("pool_id IS NOT NULL")),
         Index("customer_agency", "agency_id", "id"),
         Index("customer_normaliser", "normaliser", "id"),
-        Index("customer_unsearchable", "id", postgresql_where=text("searchable < 2")),
+        Index("customer_unsearchable", "id", postgresql_where=text("searchable < 3")),
         Index("customer_agency_entered", "agency_id", "entered_at"),
         Index("customer_agency_held", "agency_id", "held_since", "id"),
         Index("customer_agency_name", "agency_id", "name", "id"),

@@ -5,13 +5,23 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
 
 from embedded.stack import Stack
-from services.customers.search.domain import VERSION, hashed
+from services.contracts.fields import OWN
+from services.contracts.permissions import ROLES, Scope
+from services.contracts.search import CustomerFilter
+from services.customers.fields.sight import Sight
+from services.customers.search import queries
+from services.customers.search.domain import VERSION, buckets_of, hashed
 from services.plumbing import paging
+from services.plumbing.passport import Caller
+from services.plumbing.wall import stand_in
 from tests.api import Client, Headquarters, Team, brand, company, credit_code, digits, eventually, expect, unique
 
 
@@ -250,11 +260,65 @@ def test_everybody_finds_what_he_may_see_and_nothing_else(headquarters: Headquar
     assert set(ids(team.rep.get(f"/v1/customers?tag={tag}")["items"])) == {mine}
 
 
+def ranged(headquarters: Headquarters, kind: str) -> str:
+    """The key of a new field of this kind."""
+    key = word()
+    expect(200, headquarters.admin.request("PUT", f"/v1/custom-fields/{key}", {"label": "x", "kind": kind}, If_Match='"0"'))
+    return key
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("number", [-1_000_000, -5.5, -5, 0, 0.001, 49, 50, 51, 4_096, 4_097, 10**14]),
+        ("date", ["1949-10-01", "2025-12-31", "2026-01-01", "2026-02-28", "2026-03-01", "9999-12-31"]),
+    ],
+)
+def test_ranges_leave_what_lies_in_them(headquarters: Headquarters, team: Team, kind: str, values: list[Any]) -> None:
+    key, shuffled = ranged(headquarters, kind), random.sample(values, len(values))
+    customers = {team.rep.entered(custom={key: value}): value for value in shuffled}
+    bounds = [random.sample(values, 2) for _ in range(6)]
+    for asker in (team.rep, team.supervisor, team.admin):
+        for low, high in map(sorted, bounds):
+            inside = {customer for customer, value in customers.items() if low <= value <= high}
+            assert found(asker, custom=[f"{key}>={low}", f"{key}<={high}"]) == inside, (low, high)
+            assert found(asker, custom=f"{key}>={high}") == {each for each, value in customers.items() if value >= high}, high
+            assert found(asker, custom=[f"{key}>={high}", f"{key}<={low}"]) == set()
+    assert found(team.supervisor, custom=[f"{key}>={min(values)}", "x>=1", "y<=1", "z>=1", "z=1"]) == set()
+
+
+def test_a_range_that_too_many_meet_is_looked_for_among_all(
+    stack: Stack, headquarters: Headquarters, team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = ranged(headquarters, "number"), ranged(headquarters, "number")
+    customers = {team.rep.entered(custom={key: value, other: value % 2}) for value in range(5)}
+    own, agency, department = map(UUID, (team.supervisor.user["id"], team.agency_id, team.department_id))
+    caller, sight = Caller(str(own), agency, department, grants=ROLES["supervisor"]), Sight(own, OWN, OWN)
+    url = make_url(stack.database_url("customers")).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+
+    def left(scope: Scope, *conditions: str) -> set[str]:
+        question = queries.Question(scope, caller, CustomerFilter(of="visible", custom=conditions), sight)
+        with engine.connect() as connection:
+            stand_in(connection, team.agency_id)
+            rows = queries.list_customers(connection, question, queries.order_of("-entered"), None, 50)
+            assert queries.count_customers(connection, question) == len(rows)
+        return {str(row.id) for row in rows}
+
+    for most in (queries.MOST_IN_RANGE, 4, 5, 0):
+        monkeypatch.setattr(queries, "MOST_IN_RANGE", most)
+        for scope in (Scope.AGENCY, Scope.DEPARTMENT):
+            assert left(scope, f"{key}>=0") == customers
+            assert len(left(scope, f"{key}>=0", f"{other}>=1")) == 2
+            assert len(left(scope, f"{key}>=0", f"{key}<=3", f"{other}=1")) == 2
+    engine.dispose()
+
+
 def test_the_search_passes_the_wall_for_the_own_agency_alone(stack: Stack, headquarters: Headquarters, team: Team) -> None:
     tag, rival = word(), headquarters.team()
     team.rep.entered(tags=[tag])
     others = rival.rep.entered(tags=[tag])
-    searched, tokens = "SELECT id::text FROM find_searched(%s, NULL, NULL) AS found(id)", hashed([f"=tag:{tag}"])
+    searched, tokens = "SELECT id::text FROM find_searched(%s, NULL, '{}', NULL) AS found(id)", hashed([f"=tag:{tag}"])
     with psycopg.connect(stack.database_url("customers")) as app:
         app.execute("SELECT set_config('qudao.agency', %s, false)", [rival.agency_id])
         assert app.execute(searched, [tokens]).fetchall() == [(others,)]
@@ -366,3 +430,24 @@ def test_what_was_entered_before_there_was_a_search_is_found_by_itself(stack: St
     assert eventually(lambda: ids(team.supervisor.get(asked)["items"]), seconds=30) == [customer]
     with psycopg.connect(stack.owner_url("customers")) as owner:
         assert owner.execute("SELECT searchable FROM customer WHERE id = %s", [customer]).fetchone() == (VERSION,)
+
+
+def test_who_has_no_tokens_of_ranges_yet_is_found_by_one_all_the_same(
+    stack: Stack, headquarters: Headquarters, team: Team
+) -> None:
+    key = ranged(headquarters, "number")
+    customer = team.rep.entered(custom={key: 50})
+    with psycopg.connect(stack.owner_url("customers")) as owner:
+        owner.execute("UPDATE customer_search SET tokens = '{1}' WHERE customer_id = %s", [customer])
+        owner.execute("UPDATE customer SET searchable = %s WHERE id = %s", [VERSION - 1, customer])
+    assert found(team.supervisor, custom=[f"{key}>=40", f"{key}<=60"]) == {customer}
+
+    def tokens() -> set[int]:
+        with psycopg.connect(stack.owner_url("customers")) as owner:
+            row = owner.execute("SELECT tokens FROM customer_search WHERE customer_id = %s", [customer]).fetchone()
+        assert row
+        return set(row[0])
+
+    of_range = set(hashed(buckets_of({f"custom.{key}": 50})))
+    assert eventually(tokens, until=of_range.issubset, seconds=30)
+    assert found(team.supervisor, custom=[f"{key}>=40", f"{key}<=60"]) == {customer}

@@ -1,9 +1,9 @@
 """By what customers are searched: the words that a search may be part of, and their tokens, by which an index finds them.
 
-A token is a pair of neighbouring characters of a word, three neighbouring figures of a number, or the value of something that is
-filtered by. So any part of two characters or of three figures is found, and where a part has more, only those that have all of
-its tokens are looked at. Names, people, codes and numbers are apart from each other: by what somebody may not see he must not
-search, as that would tell him what it is, bit by bit.
+A token is a pair of neighbouring characters of a word, three neighbouring figures of a number, the value of something that is
+filtered by, or a range in which it lies (`ranges`). So any part of two characters or of three figures is found, and where a part
+has more, only those that have all of its tokens are looked at. Names, people, codes and numbers stand apart: by what
+somebody may not see he must not search, as that would tell him what it is, bit by bit.
 """
 
 import re
@@ -14,14 +14,17 @@ from zlib import crc32
 from services.customers.collision.numbers import parse
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.text import compact
+from services.customers.search import ranges
 
-VERSION = 2
-"""Of the tokens; a customer whose row is of an older one is made searchable anew."""
+VERSION = 3
+"""Of the tokens; a customer whose row is of an older one is made searchable anew. From 2 on people and codes stand apart from
+names, from 3 on there are tokens of ranges."""
+APART = 2
 SHORTEST = 2
 SHORTEST_NUMBER = 3
 LONGEST = 60
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
-WORD, DIGITS, FACET = "w", "d", "="
+WORD, DIGITS, FACET, RANGE = "w", "d", "=", "<"
 OF_EACH = {WORD: SHORTEST, DIGITS: SHORTEST_NUMBER}
 """Characters of a token."""
 OF_FORMS = frozenset({"有限", "限公", "公司", "yx", "xg", "gs"})
@@ -75,7 +78,7 @@ def digits_of(number: str) -> str:
 def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[int]:
     of_words = (parts_of(WORD, each) for those in (words.words, words.people, words.codes) for each in those)
     of_digits = (parts_of(DIGITS, each) for each in words.digits)
-    return hashed(set[str]().union(*of_words, *of_digits, facets_of(facets)))
+    return hashed(set[str]().union(*of_words, *of_digits, facets_of(facets), buckets_of(facets)))
 
 
 def parts_of(kind: str, text: str) -> set[str]:
@@ -96,6 +99,15 @@ def facets_of(values: Mapping[str, Any]) -> Iterator[str]:
         for each in value if isinstance(value, list | tuple) else [value]:
             if each is not None:
                 yield f"{FACET}{name}:{facet_value(each)}"
+
+
+def buckets_of(values: Mapping[str, Any]) -> Iterator[str]:
+    """In which the numbers and dates lie that are filtered by ranges."""
+    return (in_range(name, bucket) for name, value in values.items() for bucket in ranges.buckets_of(value))
+
+
+def in_range(name: str, bucket: str) -> str:
+    return f"{RANGE}{name}:{bucket}"
 
 
 def facet_value(value: Any) -> str:

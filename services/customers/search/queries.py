@@ -8,11 +8,12 @@ order: a set that is small, because it is rare.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Integer,
     Numeric,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -38,21 +40,27 @@ from services.contracts.fields import Level, RestrictedField
 from services.contracts.permissions import Scope
 from services.contracts.reach import Reach
 from services.contracts.search import CONDITION, CustomerFilter
+from services.customers.catalogue.domain import DATE
 from services.customers.fields.domain import is_as_wide
 from services.customers.fields.sight import Sight
 from services.customers.models import CollisionKey, Customer, Pool
 from services.customers.registry.queries import BOUND, LINES
-from services.customers.search import domain
+from services.customers.search import domain, ranges
 from services.customers.search.models import CustomerSearch
 from services.customers.team.access import shared_with
 from services.directory.scopes import people_within, visible
 from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
-INTEGERS = ARRAY(Integer)
+INTEGERS, RANGES = ARRAY(Integer), ARRAY(Integer, dimensions=2)
 LOOKED_AT, LOOKED_AT_FOR_PEOPLE = 4_000, 16_000
 """Customers of the first step, some 10 and 40 ms; more where only some people's are meant, who are a part of the list."""
 MOST_COUNTED = 10_000
+DATES = f"^{DATE.pattern}$"
+MOST_RANGES = 3
+"""That are looked up; more are compared only."""
+MOST_IN_RANGE = 20_000
+"""Beyond which looking at all is quicker than looking each up."""
 FACETS = {"source": "source", "industry": "industry", "category": "category", "criterion": "criterion", "division": "at"}
 """Which part of the filter is which token."""
 
@@ -160,7 +168,7 @@ class Question:
     def _stands_in_words(self, searched: domain.Searched) -> ColumnElement[bool]:
         """By a field only where it is shown. Of a masked number the whole may be searched, but no part, which would tell the
         rest; of a hidden one nothing. Numbers of all kinds stand together, so the narrower of their levels counts."""
-        are_apart = TABLE.c.searchable >= domain.VERSION  # until they are, people and codes stand among the names
+        are_apart = TABLE.c.searchable >= domain.APART  # until they are, people and codes stand among the names
         stands = [
             CustomerSearch.words.contains(searched.word) & (self._shown("contact_person", "credit_code") | are_apart),
             CustomerSearch.people.contains(searched.word) & self._shown("contact_person"),
@@ -193,15 +201,50 @@ class Question:
                 values[f"custom.{key}"] = value
         return set(domain.facets_of(values))
 
-    def by_tokens(self, owners: Sequence[UUID] | None = None) -> Select[Any] | None:
-        """The ids of those that an index finds, of these owners; None when there is nothing by which it could."""
+    def ranges(self) -> list[list[str]]:
+        """Of each range of a custom field the tokens of which every customer has one that is asked for."""
+        bounds: dict[tuple[str, str], tuple[int, int]] = {}
+        for key, sign, text in map(read, self.wanted.custom):
+            number = domain.number_of(text)
+            place = ranges.place_of(text if number is None else number)
+            if place is None or sign == "=":
+                continue
+            first, last = bounds.get((key, place.kind), (ranges.FIRST, ranges.LAST))
+            bounds[key, place.kind] = (max(first, place.at), last) if sign == ">=" else (first, min(last, place.at))
+        return [
+            [domain.in_range(f"custom.{key}", bucket) for bucket in ranges.covering(kind, first, last)]
+            for (key, kind), (first, last) in bounds.items()
+        ]
+
+    def by_tokens(self, owners: Sequence[UUID] | None = None) -> "Found | None":
+        """Those that an index finds, of these owners; None when there is nothing by which it could."""
         facets, (word, digits) = self.tokens(), (self.searched.word, self.searched.digits) if self.searched else ("", None)
         of_words = domain.hashed(facets | domain.parts_of(domain.WORD, word))
-        if not of_words:
+        of_ranges = [domain.hashed(tokens) for tokens in self.ranges()[:MOST_RANGES]]
+        if not of_words and not of_ranges:
             return None
         of_digits = domain.hashed(facets | domain.parts_of(domain.DIGITS, digits)) if digits else None
-        given = (literal(of_words, INTEGERS), literal(of_digits, INTEGERS), literal(owners, ARRAY(Uuid)))
-        return select(func.find_searched(*given).label("id"))
+        longest = max(map(len, of_ranges), default=0)
+        as_table = [[*tokens, *[0] * (longest - len(tokens))] for tokens in of_ranges]  # at worst a token more finds some more
+        given = (
+            literal(of_words, INTEGERS),
+            literal(of_digits, INTEGERS),
+            literal(as_table, RANGES),
+            literal(owners, ARRAY(Uuid)),
+        )
+        found = select(func.find_searched(*given).label("id"))
+        if not of_ranges:
+            return Found(found)
+        waiting = select(TABLE.c.id).where(TABLE.c.searchable < domain.VERSION, self.base)
+        either = select(union(found, waiting).subquery("either").c.id)
+        return Found(either) if of_words else Found(either.limit(MOST_IN_RANGE + 1), most=MOST_IN_RANGE)
+
+
+class Found(NamedTuple):
+    """Ids. `most`: of a range alone, which nearly all may meet, one more than so many at most."""
+
+    ids: Select[Any]
+    most: int | None = None
 
 
 def holds(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
@@ -229,6 +272,8 @@ def custom_condition(condition: str) -> ColumnElement[bool]:
     own = value.astext if number is None else value.astext.cast(Numeric)
     given = literal(text) if number is None else literal(number, Numeric)
     of_kind = func.jsonb_typeof(value) == kind
+    if sign != "=" and ranges.place_of(text):
+        of_kind &= value.astext.regexp_match(DATES)  # a text that is none is neither before nor after it
     if sign == "=":
         equal = case((of_kind, own == given), else_=value.astext == text)
         return func.coalesce(equal, false()) | TABLE.c.custom.contains({key: [text]})
@@ -247,11 +292,11 @@ def list_customers(connection: Connection, question: Question, order: Order, aft
     rows = connection.execute(_among_the_first(question, order, after, limit)).all()
     if len(rows) == limit:
         return rows
-    query = select(*order.columns).where(*conditions)
-    if (ids := question.by_tokens(_owners(connection, question))) is not None:
-        found = ids.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
-        query = query.join_from(found, TABLE, TABLE.c.id == found.c.id)
-    whole = query.cte("whole").prefix_with("MATERIALIZED", dialect="postgresql")
+    whole = (
+        _narrowed(select(*order.columns).where(*conditions), question.by_tokens(_owners(connection, question)))
+        .cte("whole")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
     top = order.sorted(select(whole.c.id), [whole.c[column.name] for column in order.columns]).limit(limit).subquery("top")
     return connection.execute(order.sorted(LINES.where(TABLE.c.id.in_(select(top.c.id))))).all()
 
@@ -265,6 +310,18 @@ def _among_the_first(question: Question, order: Order, after: Key | None, limit:
     ids = func.array(first.scalar_subquery(), type_=ARRAY(Uuid))
     query = LINES.where(TABLE.c.id == any_(ids), *question.conditions())
     return order.sorted(query).limit(limit)
+
+
+def _narrowed(all_of_it: Select[Any], found: Found | None) -> Select[Any] | CompoundSelect[Any]:
+    """Those of it that an index has found; all of it when these were too many."""
+    if found is None:
+        return all_of_it
+    ids = found.ids.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    narrow = all_of_it.join_from(ids, TABLE, TABLE.c.id == ids.c.id)
+    if found.most is None:
+        return narrow
+    are_few = select(func.count() <= found.most).select_from(ids).scalar_subquery()
+    return union_all(narrow.where(are_few), all_of_it.where(~are_few))
 
 
 def _owners(connection: Connection, question: Question) -> list[UUID] | None:
@@ -292,10 +349,9 @@ def count_customers(connection: Connection, question: Question) -> int:
     if question.is_for_nothing:
         return 0
     conditions = question.conditions()
-    if not question.is_of_one and (found := question.by_tokens(_owners(connection, question))) is not None:
-        conditions.append(TABLE.c.id.in_(found))
-    each = select(TABLE.c.id).where(*conditions)
+    found = None if question.is_of_one else question.by_tokens(_owners(connection, question))
+    each = _narrowed(select(TABLE.c.id).where(*conditions), found)
     if question.wanted.of == "all":
-        each = union_all(each, select(BOUND.where(*conditions).subquery("bound").c.id))  # type: ignore[assignment]
+        each = union_all(each, select(BOUND.where(*conditions).subquery("bound").c.id))
     counted = each.limit(MOST_COUNTED + 1).subquery("counted")
     return connection.execute(select(func.count()).select_from(counted)).scalar_one()
