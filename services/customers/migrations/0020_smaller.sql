@@ -2,11 +2,8 @@
 
 GRANT EXECUTE ON FUNCTION grams_of TO :app; -- who enters a name fills the index
 
-ALTER TABLE customer_name ALTER COLUMN grams DROP NOT NULL;
-COMMENT ON COLUMN customer_name.grams IS 'Read by the release before alone, which still fills it; to be dropped by the next.';
-DROP INDEX customer_name_grams;
-CREATE INDEX customer_name_grams ON customer_name USING gin (grams_of(normalised)) WITH (fastupdate = off);
 COMMENT ON FUNCTION grams_of IS 'Pairs of neighbouring characters.';
+CREATE INDEX customer_name_pairs ON customer_name USING gin (grams_of(normalised)) WITH (fastupdate = off);
 
 CREATE OR REPLACE FUNCTION find_matches(
     key_subjects integer[], kinds text[], keys text[], details text[],
@@ -65,3 +62,10 @@ BEGIN
     ids := ARRAY(SELECT DISTINCT id FROM unnest(ids) AS each(id));
     RETURN QUERY SELECT f, cardinality(ids)::bigint FROM matches_of(ids[1:shown]) AS f;
 END $$;
+
+-- --- at the end what keeps readers out, so that it is for a moment
+
+ALTER TABLE customer_name ALTER COLUMN grams DROP NOT NULL;
+COMMENT ON COLUMN customer_name.grams IS 'Read by the release before alone, which still fills it; to be dropped by the next.';
+DROP INDEX customer_name_grams;
+ALTER INDEX customer_name_pairs RENAME TO customer_name_grams;

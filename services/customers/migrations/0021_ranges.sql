@@ -1,7 +1,6 @@
 -- Ranges of custom fields are found by tokens as well: one of some dozen buckets that cover the range.
 
-DROP INDEX customer_unsearchable;
-CREATE INDEX customer_unsearchable ON customer (id) WHERE searchable < 3;
+CREATE INDEX customer_no_ranges ON customer (id) WHERE searchable < 3;
 
 CREATE FUNCTION has_tokens(own integer[], of_words integer[], of_digits integer[], ranges integer[]) RETURNS boolean LANGUAGE sql IMMUTABLE
 AS $$
@@ -49,3 +48,6 @@ COMMENT ON FUNCTION find_searched(integer[], integer[], integer[], uuid[]) IS
     first, unless tens of thousands have them. For whom the wall holds, an index by array is of no use, as the wall is asked first; so this
     passes it and asks itself.';
 COMMENT ON FUNCTION find_searched(integer[], integer[], uuid[]) IS 'Of the release before; to be dropped by the next.';
+
+DROP INDEX customer_unsearchable;
+ALTER INDEX customer_no_ranges RENAME TO customer_unsearchable;
