@@ -5,8 +5,8 @@ once. A shared `number` or `credit_code` is identity. A shared `core` is identit
 same or unknown; `core` carries no place, because a record that says only its province must still be met. `core_place` is the
 narrow form, to be preferred where a core is frequent. A shared `bare` is listed, never decisive by itself.
 
-Fragments (五环 finds 扬州五环印花厂): `names.normalise` of the name is stored, and a GIN index has its `grams`. A fragment of two or
-more characters is normalised; its rows are those that have all of its grams (rarest first, `@>`), and
+Fragments (五环 finds 扬州五环印花厂): `names.normalise` of the name is stored, and a GIN index has its `grams`. A fragment of two
+or more characters is normalised; its rows are those that have all of its grams (rarest first, `@>`), and
 `strpos(normalised, fragment) > 0` confirms the few that are left. A fragment of two characters is one gram: the posting alone
 answers. This works in every LC_CTYPE, which pg_trgm does not for Chinese.
 """
