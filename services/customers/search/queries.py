@@ -137,10 +137,13 @@ class Question:
     def is_of_one(self) -> bool:
         return self.reach is Scope.OWN or self.wanted.owner_id is not None
 
+    def is_seen(self, owner: Any, agency: Any) -> ColumnElement[bool]:
+        return visible(self.reach, self.caller, owner=owner, agency=agency)
+
     def conditions(self) -> list[ColumnElement[bool]]:
         """All that must hold of a row, the caller's reach first."""
         wanted = self.wanted
-        seen = visible(self.reach, self.caller, owner=TABLE.c.owner_id, agency=TABLE.c.agency_id)
+        seen = self.is_seen(TABLE.c.owner_id, TABLE.c.agency_id)
         if wanted.of == "shared":
             seen = TABLE.c.id.in_(shared_with(self.caller, "read"))
         found: list[ColumnElement[bool]] = [seen, self.base]
@@ -306,6 +309,9 @@ def _among_the_first(question: Question, order: Order, after: Key | None, limit:
     base = [question.base, *([order.behind(after)] if after else [])]
     most = LOOKED_AT_FOR_PEOPLE if question.is_of_people else LOOKED_AT
     first = order.sorted(select(TABLE.c.id).where(*base)).limit(most)
+    if question.is_of_people:  # most of the list is others', and goes before anything else is asked of it
+        each = first.add_columns(TABLE.c.owner_id, TABLE.c.agency_id).subquery("each")
+        first = select(each.c.id).where(question.is_seen(each.c.owner_id, each.c.agency_id))
     # as an array: what is joined may be turned round, and all customers' words be read before the first are known
     ids = func.array(first.scalar_subquery(), type_=ARRAY(Uuid))
     query = LINES.where(TABLE.c.id == any_(ids), *question.conditions())
