@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import psycopg
+
 from bench import machine
 from bench.delay import connected
 from bench.inside import runtime_of
@@ -32,6 +34,9 @@ from tests.api import Headquarters
 
 CLIENTS = 4
 NEW, BULK, ENTRIES, ASKED = 2_000, 4_000, 3_000, 2_000
+FOR_BUFFERS = ("customer_pkey", "customer_name_grams", "customer_name_pkey", "collision_key_pkey", "customer")
+FOR_FILES = ("customer_name_near", "customer_name")
+"""What a check reads: for the database's own buffers what is smaller and asked for most, for the system's memory the rest."""
 UNHURRIED = UNSHED | {"QUDAO_TYPING_PER_SECOND": "100000", "QUDAO_TYPING_BURST": "100000"}
 """How fast one person may type is not what is measured."""
 
@@ -69,6 +74,7 @@ def run(wish: Wish) -> None:
             found["load"] = load(derive(stack.admin_url, stack.database("customers").name), split)
         with Stack(home, env=UNHURRIED, database_settings=settings) as stack:  # not `fast`: a commit has to reach the disk
             found["versions"] = machine.versions(stack, "embedded")
+            found["read_in_bytes"] = read_in(derive(stack.admin_url, stack.database("customers").name))
             found |= measure_all(stack, split, wish)
     if not wish.is_json_only:
         print(table(found), flush=True)
@@ -90,6 +96,17 @@ def load(admin_url: str, split: Split) -> dict[str, Any]:
     count = fill(admin_url, split.rows(), say)
     seconds = time.monotonic() - began
     return {"rows": count, "seconds": round(seconds, 1), "rows_per_second": round(count / seconds, 1)}
+
+
+def read_in(admin_url: str) -> int:
+    """What checks read, read once, as a server has it in memory that was not started a minute ago; how many bytes that were."""
+    say("reading in what checks read")
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+        ways = [*((each, "buffer") for each in FOR_BUFFERS), *((each, "read") for each in FOR_FILES)]
+        rows = [admin.execute("SELECT pg_prewarm(%s::regclass, %s) * 8192", way).fetchone() for way in ways]
+        admin.execute("DROP EXTENSION pg_prewarm")
+    return sum(row[0] for row in rows if row)
 
 
 def measure_all(stack: Stack, split: Split, wish: Wish) -> dict[str, Any]:

@@ -71,7 +71,10 @@ FILED = """
     SELECT id, 'missing', CASE WHEN normaliser = 0 THEN 'not filed yet' WHEN NOT is_named THEN 'not filed under its own name'
                                WHEN NOT is_keyed THEN 'under no collision key' ELSE 'its names are not taken apart' END
     FROM (SELECT id, normaliser,
-                 normaliser < 2 OR NOT EXISTS (SELECT FROM customer_name WHERE customer_id = id AND parts = '[]') AS is_apart,
+                 normaliser < 2 OR NOT EXISTS (
+                     SELECT FROM customer_name
+                     WHERE customer_id = id AND (parts = '[]' OR (normaliser > 2 AND jsonb_typeof(parts -> 0) <> 'string'))
+                 ) AS is_apart,
                  EXISTS (SELECT FROM customer_name AS own
                          WHERE own.customer_id = id AND own.name = customer.name AND own.kind = 'licence') AS is_named,
                  EXISTS (SELECT FROM collision_key WHERE customer_id = id) AS is_keyed

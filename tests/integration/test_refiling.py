@@ -12,9 +12,11 @@ import pytest
 from psycopg import Connection
 
 from embedded.stack import Stack
+from services.customers.check.filing import READ_ANEW
 from services.customers.check.matching import lock_of
 from services.customers.collision import near_keys
-from services.customers.collision.names import IN_ORDER, VERSION
+from services.customers.collision.keys import grams
+from services.customers.collision.names import IN_ORDER, VERSION, CompanyName
 from services.customers.collision.subject import Key, Subject, names_of, subject_of
 from tests.api import Client, Headquarters, Team, brand, company, digits, eventually, expect
 
@@ -40,15 +42,26 @@ def put_back(owner: Connection[Any], customer_id: str, name: str, version: int =
     with owner.transaction():
         owner.execute("DELETE FROM collision_key WHERE customer_id = %s AND kind IN ('core', 'brand', 'short')", [customer_id])
         for key in keys:
-            owner.execute(
-                "INSERT INTO collision_key (kind, key, detail, customer_id, agency_id)"
-                " SELECT %s, %s, %s, id, agency_id FROM customer WHERE id = %s",
-                [*key, customer_id],
-            )
-        parts = json.dumps([["a former version's way of writing them"]])
+            file_under(owner, key, customer_id)
+        parts = json.dumps([in_lists(each) for each in names])
         owner.execute("UPDATE customer_name SET near = %s, parts = %s WHERE customer_id = %s", [near, parts, customer_id])
         owner.execute("UPDATE customer SET normaliser = %s WHERE id = %s", [version, customer_id])
     return keys
+
+
+def in_lists(name: CompanyName) -> list[Any]:
+    """Its parts as versions before the third have written them."""
+    places = [[place.province, place.city, place.county, place.town] for place in (name.region, name.said)]
+    words = [name.brand, name.trade, name.legal_form, name.branch, name.core]
+    return [name.normalised, *places, *words, list(name.other_cores), list(name.former)]
+
+
+def file_under(owner: Connection[Any], key: Key, customer_id: str) -> None:
+    owner.execute(
+        "INSERT INTO collision_key (kind, key, detail, customer_id, agency_id)"
+        " SELECT %s, %s, %s, id, agency_id FROM customer WHERE id = %s ON CONFLICT DO NOTHING",
+        [*key, customer_id],
+    )
 
 
 @contextmanager
@@ -131,6 +144,50 @@ def test_who_is_filed_under_keys_in_no_order_is_met_by_what_comes_near_before_an
     assert set(filed) == near_keys.filed(names_of([name], None, None)[0])
     assert grams is None
     assert verdict(team.colleague, slip) == "needs_confirmation"
+
+
+def test_a_name_that_the_release_before_has_put_beside_others_is_met_and_filed_anew(
+    stack: Stack, team: Team, owner: Connection[Any]
+) -> None:
+    phone, bound = f"0514-{digits()}", f"扬州{brand(5)}服装厂"
+    held = team.rep.entered(phone=phone)
+    with in_work(stack, number_key(phone)):
+        [read] = names_of([bound], None, None, IN_ORDER - 1)
+        near = sorted(near_keys.filed(read, IN_ORDER - 1))
+        values = [bound, bound, sorted(grams(bound)), json.dumps([in_lists(read)]), near]
+        owner.execute(
+            "INSERT INTO customer_name (customer_id, agency_id, kind, name, normalised, grams, parts, near)"
+            " SELECT id, agency_id, 'bound', %s, %s, %s, %s, %s FROM customer WHERE id = %s",
+            [*values, held],
+        )
+        for key in subject_of([bound]).keys:
+            file_under(owner, key, held)
+        assert version_of(owner, held) == READ_ANEW
+        eventually(lambda: verdict(team.colleague, bound), until=lambda told: told == "refused")
+        assert verdict(team.rep, bound) == "yours"
+
+    eventually(lambda: version_of(owner, held), until=lambda version: version == VERSION)
+    filed = owner.execute("SELECT parts, grams FROM customer_name WHERE customer_id = %s", [held]).fetchall()
+    assert len(filed) == 2
+    assert all(isinstance(each, str) for parts, _ in filed for each in parts)
+    assert {pairs for _, pairs in filed} == {None}
+
+
+def test_a_name_that_is_bound_to_who_waits_has_them_read_anew_until_they_are_filed(
+    stack: Stack, team: Team, owner: Connection[Any]
+) -> None:
+    own, phone = brand(5), f"0514-{digits()}"
+    name, spelling = f"扬州{own}服装厂", f"扬州市{own}服装有限公司"
+    held = team.rep.entered(name, phone=phone)
+    with in_work(stack, number_key(phone)):
+        put_back(owner, held, name, version=IN_ORDER - 1)
+
+        assert expect(200, team.rep.enter(spelling))["outcome"] == "bound_to_yours"
+
+        assert version_of(owner, held) == READ_ANEW
+        assert {verdict(team.colleague, each) for each in (name, spelling)} == {"refused"}
+    eventually(lambda: version_of(owner, held), until=lambda version: version == VERSION)
+    assert {verdict(team.colleague, each) for each in (name, spelling)} == {"refused"}
 
 
 def left_to_file(stack: Stack) -> float:

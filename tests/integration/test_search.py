@@ -301,6 +301,11 @@ def test_a_range_that_too_many_meet_is_looked_for_among_all(
         question = queries.Question(scope, caller, CustomerFilter(of="visible", custom=conditions), sight)
         with engine.connect() as connection:
             stand_in(connection, team.agency_id)
+            narrowing = question.by_tokens()
+            assert narrowing
+            looked_up = connection.execute(narrowing.ids).all()
+            assert len(looked_up) <= (narrowing.most or 0) + 1 or narrowing.most is None
+            assert (narrowing.most is None) == any("=" in each.replace(">=", "").replace("<=", "") for each in conditions)
             rows = queries.list_customers(connection, question, queries.order_of("-entered"), None, 50)
             assert queries.count_customers(connection, question) == len(rows)
         return {str(row.id) for row in rows}
@@ -311,6 +316,7 @@ def test_a_range_that_too_many_meet_is_looked_for_among_all(
             assert left(scope, f"{key}>=0") == customers
             assert len(left(scope, f"{key}>=0", f"{other}>=1")) == 2
             assert len(left(scope, f"{key}>=0", f"{key}<=3", f"{other}=1")) == 2
+            assert left(scope, f"{key}>=3", f"{key}<=1") == set()
     engine.dispose()
 
 
@@ -318,7 +324,7 @@ def test_the_search_passes_the_wall_for_the_own_agency_alone(stack: Stack, headq
     tag, rival = word(), headquarters.team()
     team.rep.entered(tags=[tag])
     others = rival.rep.entered(tags=[tag])
-    searched, tokens = "SELECT id::text FROM find_searched(%s, NULL, '{}', NULL) AS found(id)", hashed([f"=tag:{tag}"])
+    searched, tokens = "SELECT id::text FROM find_searched(%s, NULL, '{}', NULL, NULL) AS found(id)", hashed([f"=tag:{tag}"])
     with psycopg.connect(stack.database_url("customers")) as app:
         app.execute("SELECT set_config('qudao.agency', %s, false)", [rival.agency_id])
         assert app.execute(searched, [tokens]).fetchall() == [(others,)]

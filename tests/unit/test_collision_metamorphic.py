@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from services.contracts.collision import DEFAULT_WEIGHTS, CollisionRules, Criterion, MatchedField
 from services.customers import collision
-from services.customers.check.matching import compare
+from services.customers.check.matching import compare, telling_grams
 from services.customers.collision import near_keys
 from services.customers.collision.evidence import Evidence, Match, effect_of, match, score_of
+from services.customers.collision.keys import grams
 from services.customers.collision.names import VERSION, decompose, normalise
 from services.customers.collision.nearness import nearness
 from services.customers.collision.parts import pack, unpack
@@ -173,7 +174,11 @@ def test_it_does_not_matter_which_of_two_is_on_file(two: tuple[Company, Company]
 def test_taken_apart_and_packed_a_name_comes_back(company: Company) -> None:
     name = decompose(str(company), "江苏", "扬州")
 
+    region, said = ([place.province, place.city, place.county, place.town] for place in (name.region, name.said))
+    words = [name.brand, name.trade, name.legal_form, name.branch, name.core]
+
     assert unpack(pack(name)) == name
+    assert unpack([name.normalised, region, said, *words, list(name.other_cores), list(name.former)]) == name
 
 
 @given(companies())
@@ -184,6 +189,28 @@ def test_a_normalised_name_is_the_same_company(company: Company) -> None:
 
     assert (again.identity, again.region, again.brand, again.trade) == (name.identity, name.region, name.brand, name.trade)
     assert again.normalised == name.normalised
+
+
+# --- fragments
+
+
+@given(companies(), st.integers(0, 30), st.integers(2, 30))
+@settings(deadline=None, max_examples=500)
+def test_what_is_looked_up_of_a_fragment_are_pairs_of_it(company: Company, start: int, length: int) -> None:
+    fragment = normalise(str(company))[start : start + length]
+    assume(len(fragment) >= 2)
+    looked_up = telling_grams(fragment)
+
+    assert looked_up
+    assert set(looked_up) <= grams(fragment)
+    assert {len(pair) for pair in looked_up} == {2}
+
+
+def test_the_rare_pairs_of_a_fragment_are_looked_up() -> None:
+    assert telling_grams("台前县梦丰供销合作社生产公司") == ["丰供", "前县", "县梦", "台前", "梦丰", "社生"]
+    assert telling_grams("中国农业银行股份有限公司太原有色支行") == ["原有", "国农", "有色", "色支"]
+    assert telling_grams("有限公司") == ["公司", "有限", "限公"]
+    assert telling_grams("上海服装") == ["上海", "服装", "海服"]
 
 
 # --- what is near is met

@@ -33,11 +33,7 @@ SUGGESTED = 10
 def check(connection: Connection, query: CheckCollision, viewpoint: Viewpoint) -> CollisionCheck:
     """Raises InvalidRequest when nothing is searched for, or something that cannot be."""
     subject = subject_of_query(query, filing.versions.oldest(connection))
-    found = (
-        matching.search(connection, subject, query.name)
-        if query.name
-        else matching.Found(matching.find(connection, subject), [], 0)
-    )
+    found = matching.search(connection, subject, query.name)
     matches = {each.known.id: each for each in found.matches}
     is_more = len(matches) >= matching.MOST_MATCHES
     fields = {field: FieldHits(hits=count(matches, field), is_more=is_more) for field in FIELDS if getattr(query, field)}

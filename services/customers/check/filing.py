@@ -17,6 +17,9 @@ from services.customers.collision.subject import Subject, names_of
 from services.customers.models import BoundEntry, CollisionKey, Customer, CustomerName
 from services.plumbing.call import Call
 
+READ_ANEW = 1
+"""Of a customer whose names are not all written in the way of one version: each release reads them anew, until all are filed."""
+
 
 class Named(NamedTuple):
     """A name under which a customer is filed, with the place that was typed with it."""
@@ -66,6 +69,8 @@ def file(session: Session, customer: Customer, names: Sequence[Named], subject: 
         "keys": as_json([key._asdict() for key in sorted(subject.keys)]),
     }
     session.execute(FILE, values)
+    if 0 < customer.normaliser < VERSION:
+        customer.normaliser = READ_ANEW
 
 
 def as_json(rows: Sequence[dict[str, Any]]) -> str:

@@ -3,6 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,20 +13,23 @@ from sqlalchemy.orm import Session
 
 from services.contracts.collision import CollisionRules
 from services.customers.check import criteria
+from services.customers.collision.divisions import divisions
 from services.customers.collision.evidence import Evidence, Known, Match, match
 from services.customers.collision.forms import split_branch, strip_form
 from services.customers.collision.keys import fragment_of, grams
-from services.customers.collision.names import VERSION, CompanyName
+from services.customers.collision.names import READ_ALIKE, VERSION, CompanyName
 from services.customers.collision.parts import unpack
 from services.customers.collision.subject import Key, Subject, names_of
+from services.customers.collision.trades import words_of_trades
 
 MOST_MATCHES = 200
 AT_ONCE = 100
 """Subjects of a statement: what is not in memory yet must be read from the disk before the statement's time is over."""
 COUNTED, SHOWN = 1_000, 50
 SHORTEST_FRAGMENT = 2
-LOOKED_UP = 7
-"""Characters of a fragment that are looked up; the others are compared."""
+FEWEST, LOOKED_UP = 2, 7
+"""Telling pairs of a fragment that are looked up; where there are fewer, characters at its end. The whole is compared."""
+COMMON_WORDS = ("中国", "银行", "支行", "分行", "分公司", "集团", "中心", "供销社", "合作社", "责任", "实业")
 OF_FORMS = frozenset(grams("股份有限责任公司")) | frozenset(grams("有限公司"))
 HALF_TYPED = ("公", "司", "有限责任", "有限责", "有限", "有", "股份有", "股份", "股")
 """What a legal form is while it is typed, 有限公 and 股份有限责."""
@@ -83,8 +88,10 @@ def find(
     return [found for found in find_each(connection, [subject], rules)[0] if found.known.id != but]
 
 
-def search(connection: Connection, subject: Subject, name: str) -> Found:
-    """As `find`, and those beside whose name has the fragment."""
+def search(connection: Connection, subject: Subject, name: str | None) -> Found:
+    """As `find`, and beside them, where a name is searched, those that have it in theirs."""
+    if not name:
+        return Found(find(connection, subject), [], 0)
     fragment = fragment_of(name)
     of_fragment = {"fragment": fragment, "grams": telling_grams(fragment), "shown": SHOWN, "counted": COUNTED}
     rows = rows_of(connection, FIND_BOTH, asked_of([subject]) | of_fragment).all()
@@ -169,14 +176,25 @@ def literal(numbers: Iterable[int]) -> str:
 
 
 def telling_grams(fragment: str) -> list[str]:
-    """What of a long fragment is looked up in the index: its end without the legal form, of a branch that and its company's.
+    """What of a fragment is looked up in the index: some pairs that are in no word which many names have.
 
-    The grams of 有限公司, which hundreds of thousands have, cost time and tell nothing. The whole is compared afterwards.
+    Pairs of places, trades and legal forms, which hundreds of thousands have, cost time and tell nothing; where there is nothing
+    else, those at the end. The whole is compared afterwards.
     """
-    ends = [stem_of(part)[-LOOKED_UP:] for part in split_branch(fragment)]
-    found = {gram for end in ends if len(end) >= SHORTEST_FRAGMENT for gram in grams(end)}
-    found = found if len(ends[0]) > SHORTEST_FRAGMENT else set(grams(fragment))
+    stems = [stem_of(part) for part in split_branch(fragment)]
+    stems = [stem for stem in stems if len(stem) >= SHORTEST_FRAGMENT] if len(stems[0]) > SHORTEST_FRAGMENT else [fragment]
+    telling = set(chain.from_iterable(map(grams, stems))) - common_grams()
+    if len(telling) >= FEWEST:
+        return sorted(telling)[:LOOKED_UP]
+    found = {gram for stem in stems for gram in grams(stem[-LOOKED_UP:])}
     return sorted(found - OF_FORMS or found)
+
+
+@cache
+def common_grams() -> frozenset[str]:
+    """Of words of trades, provinces and cities, legal forms, and what banks and the like are full of."""
+    places = (name for code, name in divisions().items() if code.endswith("00"))
+    return OF_FORMS.union(*map(grams, (*words_of_trades(VERSION), *places, *COMMON_WORDS)))
 
 
 def stem_of(fragment: str) -> str:
@@ -209,7 +227,7 @@ def known(row: Row[Any], matched: Sequence[Key] = ()) -> Known:
 
 
 def names_taken_apart(row: Row[Any]) -> tuple[CompanyName, ...]:
-    """As they were filed, or anew where that was by other rules than ours."""
-    if row.normaliser != VERSION or row.names is None:
+    """As they were filed, or anew where that was by rules that read names in another way than ours."""
+    if not READ_ALIKE <= row.normaliser <= VERSION or row.names is None:
         return names_of([name for name, _ in row.names or [(row.name, None)]], row.province, row.city)
     return tuple(unpack(packed) for _, parts in row.names for packed in parts)

@@ -22,7 +22,7 @@ rules until they are filed anew. Version 2: 控股 and the 社 of a 合作社 ar
 town is known inside its city as well, the 商场 of a company is the company, words of a trade may stand in any order. Version 3
 reads names as 2 does: what is near is filed under keys in an order (`near_keys`), and parts are kept in half the room.
 """
-IN_ORDER = 3
+READ_ALIKE, IN_ORDER = 2, 3
 
 _ONE_WORD = (("家俱", "家具"), ("傢具", "家具"), ("傢俱", "家具"), ("傢私", "家私"))
 """Spellings of one word that no table of single characters brings together."""

@@ -30,15 +30,13 @@ from services.customers.collision.trades import trade_words
 
 LONGEST = 24
 """Characters of a core beyond which slips are not looked for: keys grow with it, and so long a name is met by its other parts."""
-
-
 CHARACTER, REST = 8, 27
 """Bits of a key for each of the two characters, and for the whole; those of a place's division code are above them, 63 in all."""
 
 
 @lru_cache(maxsize=1024)
 def filed(name: CompanyName, version: int = VERSION) -> frozenset[int]:
-    """Under which a name is filed: some four for each character of its core, 64 bits each."""
+    """Under which a name is filed: some four for each character of its core."""
     places = [_place(name)]
     keys = _numbered(places, [*_whole(name), *_own(name), *_shared(name)], name.branch, version)
     return frozenset([*keys, *_numbered(places, _siblings(name), "", version)])

@@ -1,6 +1,7 @@
 """A name taken apart, as it is kept with its row: taking it apart again for each comparison would cost more than finding it."""
 
 from functools import lru_cache
+from typing import Any
 
 from services.customers.collision.divisions import Region
 from services.customers.collision.names import CompanyName
@@ -26,13 +27,17 @@ def pack(name: CompanyName) -> str:
     return BETWEEN.join(parts)
 
 
-def unpack(packed: str) -> CompanyName:
+def unpack(packed: str | list[Any]) -> CompanyName:
+    """A list is version 2's way of writing the same."""
+    if isinstance(packed, list):
+        normalised, place, said_place, brand, trade, legal_form, branch, core, others, earlier = packed
+        places = Region(*place), Region(*said_place)
+        return CompanyName(normalised, *places, brand, trade, legal_form, branch, core, tuple(others), tuple(earlier))
     normalised, region, said, brand, trade, legal_form, branch, core, other_cores, former = packed.split(BETWEEN)
-    place = _region(region)
     return CompanyName(
         normalised=normalised,
-        region=place,
-        said=_region(said) if said else place,
+        region=_region(region),
+        said=_region(said or region),
         brand=brand,
         trade=trade,
         legal_form=legal_form,

@@ -28,6 +28,10 @@ def split_trade(stem: str, version: int) -> tuple[str, str]:
     return stem[:start], stem[start:]
 
 
+def words_of_trades(version: int) -> frozenset[str]:
+    return _words(version)[0]
+
+
 def trade_words(trade: str, version: int) -> list[str]:
     """A trade as `split_trade` has found it, word by word."""
     words: list[str] = []

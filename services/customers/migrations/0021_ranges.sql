@@ -13,11 +13,11 @@ COMMENT ON FUNCTION has_tokens IS
     'All of the one kind of tokens or, unless NULL, all of the other, and of each range one. Written into the query that calls it, where
     nothing is left of what is not asked for, so that an index by tokens is used.';
 
-CREATE FUNCTION find_searched(of_words integer[], of_digits integer[], ranges integer[], owners uuid[]) RETURNS SETOF uuid
+CREATE FUNCTION find_searched(of_words integer[], of_digits integer[], ranges integer[], owners uuid[], most integer) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 SET enable_seqscan = off SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
-    most CONSTANT integer := 20000;
+    few CONSTANT integer := 20000;
     ids uuid[];
 BEGIN
     IF owners IS NOT NULL THEN
@@ -26,8 +26,8 @@ BEGIN
             WHERE has_tokens(s.tokens, of_words, of_digits, ranges)
                 AND ((SELECT current_setting('qudao.agency')) = '*'
                      OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid))
-            LIMIT most + 1);
-        IF cardinality(ids) <= most THEN
+            LIMIT few + 1);
+        IF cardinality(ids) <= few THEN
             RETURN QUERY SELECT c.id FROM customer AS c WHERE c.id = ANY(ids) AND c.owner_id = ANY(owners);
             RETURN;
         END IF;
@@ -35,19 +35,18 @@ BEGIN
         SELECT s.customer_id FROM customer_search AS s JOIN held ON held.id = s.customer_id
         WHERE has_tokens(s.tokens, of_words, of_digits, ranges)
             AND ((SELECT current_setting('qudao.agency')) = '*'
-                 OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
+                 OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid))
+        LIMIT most;
     ELSE
         RETURN QUERY SELECT s.customer_id FROM customer_search AS s
         WHERE has_tokens(s.tokens, of_words, of_digits, ranges)
             AND ((SELECT current_setting('qudao.agency')) = '*'
-                 OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid));
+                 OR s.agency_id = (SELECT nullif(current_setting('qudao.agency'), '*')::uuid))
+        LIMIT most;
     END IF;
 END $$;
-COMMENT ON FUNCTION find_searched(integer[], integer[], integer[], uuid[]) IS
-    'Customers of the agency that is set which have these tokens; of these owners, or of anybody. Of owners the tokens are looked up
+COMMENT ON FUNCTION find_searched(integer[], integer[], integer[], uuid[], integer) IS
+    'Customers of the agency that is set which have these tokens; of these owners, or of anybody; so many at most, unless NULL. Of owners the tokens are looked up
     first, unless tens of thousands have them. For whom the wall holds, an index by array is of no use, as the wall is asked first; so this
     passes it and asks itself.';
 COMMENT ON FUNCTION find_searched(integer[], integer[], uuid[]) IS 'Of the release before; to be dropped by the next.';
-
-DROP INDEX customer_unsearchable;
-ALTER INDEX customer_no_ranges RENAME TO customer_unsearchable;

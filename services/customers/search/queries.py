@@ -27,6 +27,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -56,6 +57,8 @@ INTEGERS, RANGES = ARRAY(Integer), ARRAY(Integer, dimensions=2)
 LOOKED_AT, LOOKED_AT_FOR_PEOPLE = 4_000, 16_000
 """Customers of the first step, some 10 and 40 ms; more where only some people's are meant, who are a part of the list."""
 MOST_COUNTED = 10_000
+IS_WAITING = TABLE.c.searchable < literal_column(str(domain.VERSION))
+"""With the figure in it: by a parameter the index of those who wait is not taken."""
 DATES = f"^{DATE.pattern}$"
 MOST_RANGES = 3
 """That are looked up; more are compared only."""
@@ -204,7 +207,7 @@ class Question:
                 values[f"custom.{key}"] = value
         return set(domain.facets_of(values))
 
-    def ranges(self) -> list[list[str]]:
+    def tokens_of_ranges(self) -> list[list[str]]:
         """Of each range of a custom field the tokens of which every customer has one that is asked for."""
         bounds: dict[tuple[str, str], tuple[int, int]] = {}
         for key, sign, text in map(read, self.wanted.custom):
@@ -219,32 +222,32 @@ class Question:
             for (key, kind), (first, last) in bounds.items()
         ]
 
-    def by_tokens(self, owners: Sequence[UUID] | None = None) -> "Found | None":
+    def by_tokens(self, owners: Sequence[UUID] | None = None) -> "Narrowing | None":
         """Those that an index finds, of these owners; None when there is nothing by which it could."""
         facets, (word, digits) = self.tokens(), (self.searched.word, self.searched.digits) if self.searched else ("", None)
         of_words = domain.hashed(facets | domain.parts_of(domain.WORD, word))
-        of_ranges = [domain.hashed(tokens) for tokens in self.ranges()[:MOST_RANGES]]
+        of_ranges = [domain.hashed(tokens) for tokens in self.tokens_of_ranges()[:MOST_RANGES]]
         if not of_words and not of_ranges:
             return None
         of_digits = domain.hashed(facets | domain.parts_of(domain.DIGITS, digits)) if digits else None
-        longest = max(map(len, of_ranges), default=0)
+        longest = max([1, *map(len, of_ranges)])
         as_table = [[*tokens, *[0] * (longest - len(tokens))] for tokens in of_ranges]  # at worst a token more finds some more
-        given = (
-            literal(of_words, INTEGERS),
-            literal(of_digits, INTEGERS),
-            literal(as_table, RANGES),
-            literal(owners, ARRAY(Uuid)),
-        )
-        found = select(func.find_searched(*given).label("id"))
+        most = None if of_words else MOST_IN_RANGE
+        asked = (literal(of_words, INTEGERS), literal(of_digits, INTEGERS))
+        of_owners, at_most = literal(owners, ARRAY(Uuid)), literal(most and most + 1, Integer)
+        found = select(func.find_searched(*asked, literal(as_table, RANGES), of_owners, at_most).label("id"))
         if not of_ranges:
-            return Found(found)
-        waiting = select(TABLE.c.id).where(TABLE.c.searchable < domain.VERSION, self.base)
-        either = select(union(found, waiting).subquery("either").c.id)
-        return Found(either) if of_words else Found(either.limit(MOST_IN_RANGE + 1), most=MOST_IN_RANGE)
+            return Narrowing(found)
+        waiting = select(TABLE.c.id).where(IS_WAITING, self.base)
+        if of_words:
+            by_words = func.find_searched(*asked, literal([], RANGES), of_owners, at_most)
+            waiting = waiting.where(TABLE.c.id.in_(select(by_words)))
+        either = union(found, waiting.limit(most and most + 1)).subquery("either")
+        return Narrowing(select(either.c.id), most)
 
 
-class Found(NamedTuple):
-    """Ids. `most`: of a range alone, which nearly all may meet, one more than so many at most."""
+class Narrowing(NamedTuple):
+    """The ids that are left. `most`: of a range alone, which nearly all may meet, too many when there are more than so many."""
 
     ids: Select[Any]
     most: int | None = None
@@ -318,7 +321,7 @@ def _among_the_first(question: Question, order: Order, after: Key | None, limit:
     return order.sorted(query).limit(limit)
 
 
-def _narrowed(all_of_it: Select[Any], found: Found | None) -> Select[Any] | CompoundSelect[Any]:
+def _narrowed(all_of_it: Select[Any], found: Narrowing | None) -> Select[Any] | CompoundSelect[Any]:
     """Those of it that an index has found; all of it when these were too many."""
     if found is None:
         return all_of_it

@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
 
 def place_of(value: Any) -> Place | None:
-    """Of a number or a date; None of anything else. Numbers that differ by less than a thousandth may share a place."""
+    """Of a number or a date; None of anything else. Numbers may share one that differ by a four-thousandth of themselves."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Place(NUMBER, _bits_of(value))
     if isinstance(value, str) and DATE.fullmatch(value):
