@@ -85,12 +85,12 @@ class Customer(Base):
         UniqueConstraint("id", "agency_id", name="customer_in_agency"),
         Index("customer_owner", "owner_id", "id", postgresql_where=text("owner_id IS NOT NULL")),
         Index("customer_pool", "pool_id", "id", postgresql_where=text("pool_id IS NOT NULL")),
-        Index("customer_agency", "agency_id", "id"),
+        Index("customer_agency", "agency_id", "id", postgresql_include=["owner_id"]),
         Index("customer_normaliser", "normaliser", "id"),
         Index("customer_unsearchable", "id", postgresql_where=text("searchable < 3")),
         Index("customer_agency_entered", "agency_id", "entered_at"),
-        Index("customer_agency_held", "agency_id", "held_since", "id"),
-        Index("customer_agency_name", "agency_id", "name", "id"),
+        Index("customer_agency_held", "agency_id", "held_since", "id", postgresql_include=["owner_id"]),
+        Index("customer_agency_name", "agency_id", "name", "id", postgresql_include=["owner_id"]),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

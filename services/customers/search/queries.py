@@ -312,7 +312,7 @@ def _among_the_first(question: Question, order: Order, after: Key | None, limit:
     base = [question.base, *([order.behind(after)] if after else [])]
     most = LOOKED_AT_FOR_PEOPLE if question.is_of_people else LOOKED_AT
     first = order.sorted(select(TABLE.c.id).where(*base)).limit(most)
-    if question.is_of_people:  # most of the list is others', and goes before anything else is asked of it
+    if question.is_of_people:  # most of the list is others', and the index that it is in the order of says whose
         each = first.add_columns(TABLE.c.owner_id, TABLE.c.agency_id).subquery("each")
         first = select(each.c.id).where(question.is_seen(each.c.owner_id, each.c.agency_id))
     # as an array: what is joined may be turned round, and all customers' words be read before the first are known
