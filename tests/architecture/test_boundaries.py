@@ -72,19 +72,25 @@ def test_the_gateway_has_neither_database_nor_services() -> None:
 
 
 OF_VALUES = {
-    "collections", "dataclasses", "datetime", "hashlib", "math", "re", "services", "typing", "unicodedata", "uuid",
+    "collections", "dataclasses", "datetime", "hashlib", "math", "re", "services", "struct", "typing", "unicodedata", "uuid",
     "zlib", "zoneinfo",
 }  # fmt: skip
+PURE = ("domain.py", "ranges.py")
 OF_COLLISION = {"functools", "itertools", "pathlib", "rapidfuzz"}
 """It reads its own tables besides; rapidfuzz is edit distance, text in and figure out."""
 
 
 def test_decisions_are_pure() -> None:
     """No session, clock, network or environment in domain.py, nor in the collision check."""
-    own = ("services.contracts", "services.customers.collision")
+    own = (
+        "services.contracts",
+        "services.customers.collision",
+        "services.customers.search.ranges",
+        "services.customers.catalogue.domain",
+    )
     for path in modules(*(f"services/{service}" for service in SERVICES)):
-        if path.name == "domain.py" or ("collision" in path.parts and "data" not in path.parts):
-            its_own = OF_COLLISION if path.name != "domain.py" else set()
+        if path.name in PURE or ("collision" in path.parts and "data" not in path.parts):
+            its_own = OF_COLLISION if path.name not in PURE else set()
             assert roots_of(path) <= OF_VALUES | its_own, path
             assert all(name.startswith(own) for name in imports_of(path) if name.startswith("services.")), path
             assert "now()" not in path.read_text(encoding="utf-8"), path

@@ -18,7 +18,7 @@ from services.contracts.permissions import ROLES, Scope
 from services.contracts.search import CustomerFilter
 from services.customers.fields.sight import Sight
 from services.customers.search import queries
-from services.customers.search.domain import VERSION, buckets_of, hashed
+from services.customers.search.domain import VERSION, hashed, ranges_of
 from services.plumbing import paging
 from services.plumbing.passport import Caller
 from services.plumbing.wall import stand_in
@@ -454,6 +454,6 @@ def test_who_has_no_tokens_of_ranges_yet_is_found_by_one_all_the_same(
         assert row
         return set(row[0])
 
-    of_range = set(hashed(buckets_of({f"custom.{key}": 50})))
+    of_range = set(hashed(ranges_of({f"custom.{key}": 50})))
     assert eventually(tokens, until=of_range.issubset, seconds=30)
     assert found(team.supervisor, custom=[f"{key}>=40", f"{key}<=60"]) == {customer}

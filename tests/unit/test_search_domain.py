@@ -75,9 +75,9 @@ def test_one_character_is_not_searched(text: str) -> None:
 def test_values_are_tokens_whatever_their_kind() -> None:
     facets = {"tag": ["a", "b"], "key": True, "custom.on": False, "custom.staff": 50.0, "custom.code": "050", "none": None}
 
-    assert tokens_of(Words([], [], [], []), facets) == hashed(
-        ["=custom.code:50", "=custom.on:false", "=custom.staff:50", "=key:true", "=tag:a", "=tag:b"]
-    )
+    values = ["=custom.code:50", "=custom.on:false", "=custom.staff:50", "=key:true", "=tag:a", "=tag:b"]
+    ranges = ["n4:c", "n8:c0", "n12:c04", "n16:c049", "n20:c0490", "n24:c04900"]
+    assert tokens_of(Words([], [], [], []), facets) == hashed([*values, *(f"<custom.staff:{each}" for each in ranges)])
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e14, max_value=1e14))

@@ -14,7 +14,7 @@ from zlib import crc32
 from services.customers.collision.numbers import parse
 from services.customers.collision.sounds import sound_of
 from services.customers.collision.text import compact
-from services.customers.search import ranges
+from services.customers.search.ranges import buckets_of
 
 VERSION = 3
 """Of the tokens; a customer whose row is of an older one is made searchable anew. From 2 on people and codes stand apart from
@@ -78,7 +78,7 @@ def digits_of(number: str) -> str:
 def tokens_of(words: Words, facets: Mapping[str, Any]) -> list[int]:
     of_words = (parts_of(WORD, each) for those in (words.words, words.people, words.codes) for each in those)
     of_digits = (parts_of(DIGITS, each) for each in words.digits)
-    return hashed(set[str]().union(*of_words, *of_digits, facets_of(facets), buckets_of(facets)))
+    return hashed(set[str]().union(*of_words, *of_digits, facets_of(facets), ranges_of(facets)))
 
 
 def parts_of(kind: str, text: str) -> set[str]:
@@ -101,9 +101,9 @@ def facets_of(values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{FACET}{name}:{facet_value(each)}"
 
 
-def buckets_of(values: Mapping[str, Any]) -> Iterator[str]:
-    """In which the numbers and dates lie that are filtered by ranges."""
-    return (in_range(name, bucket) for name, value in values.items() for bucket in ranges.buckets_of(value))
+def ranges_of(values: Mapping[str, Any]) -> Iterator[str]:
+    """Of each number and date those of the ranges in which it lies."""
+    return (in_range(name, bucket) for name, value in values.items() for bucket in buckets_of(value))
 
 
 def in_range(name: str, bucket: str) -> str:

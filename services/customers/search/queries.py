@@ -54,8 +54,8 @@ from services.plumbing.passport import Caller
 
 TABLE = cast(Table, Customer.__table__)
 INTEGERS, RANGES = ARRAY(Integer), ARRAY(Integer, dimensions=2)
-LOOKED_AT, LOOKED_AT_FOR_PEOPLE = 4_000, 16_000
-"""Customers of the first step, some 10 and 40 ms; more where only some people's are meant, who are a part of the list."""
+LOOKED_AT, LOOKED_AT_FOR_PEOPLE = 8_000, 40_000
+"""Customers of the first step, some 20 ms; more where only some people's are meant, who are a part of the list."""
 MOST_COUNTED = 10_000
 IS_WAITING = TABLE.c.searchable < literal_column(str(domain.VERSION))
 """With the figure in it: by a parameter the index of those who wait is not taken."""
@@ -232,17 +232,17 @@ class Question:
         of_digits = domain.hashed(facets | domain.parts_of(domain.DIGITS, digits)) if digits else None
         longest = max([1, *map(len, of_ranges)])
         as_table = [[*tokens, *[0] * (longest - len(tokens))] for tokens in of_ranges]  # at worst a token more finds some more
-        most = None if of_words else MOST_IN_RANGE
+        most, at_most = (None, None) if of_words else (MOST_IN_RANGE, MOST_IN_RANGE + 1)
         asked = (literal(of_words, INTEGERS), literal(of_digits, INTEGERS))
-        of_owners, at_most = literal(owners, ARRAY(Uuid)), literal(most and most + 1, Integer)
-        found = select(func.find_searched(*asked, literal(as_table, RANGES), of_owners, at_most).label("id"))
+        of_owners, limit = literal(owners, ARRAY(Uuid)), literal(at_most, Integer)
+        found = select(func.find_searched(*asked, literal(as_table, RANGES), of_owners, limit).label("id"))
         if not of_ranges:
             return Narrowing(found)
         waiting = select(TABLE.c.id).where(IS_WAITING, self.base)
         if of_words:
-            by_words = func.find_searched(*asked, literal([], RANGES), of_owners, at_most)
+            by_words = func.find_searched(*asked, literal([], RANGES), of_owners, limit)
             waiting = waiting.where(TABLE.c.id.in_(select(by_words)))
-        either = union(found, waiting.limit(most and most + 1)).subquery("either")
+        either = union(found, waiting.limit(at_most)).subquery("either")
         return Narrowing(select(either.c.id), most)
 
 
