@@ -615,6 +615,13 @@ CASES = [
     ),
     case(
         "customers",
+        """UPDATE customer_name SET parts = '[["as the release before has written them"]]' WHERE customer_id = '{noted}'""",
+        kind="missing",
+        of="customer {noted}",
+        by={"filed"},
+    ),
+    case(
+        "customers",
         "DELETE FROM collision_key WHERE customer_id = '{noted}'",
         kind="missing",
         of="customer {noted}",

@@ -4,7 +4,7 @@ Each key is of one place, so that only neighbours meet: it is filed under the ci
 looked up in the city, in its province and without a place. A key that stands for a slip is met either by itself or by the whole
 core: deletions meet the core that lacks the character, never each other, or all short brands of a trade would meet.
 
-A key is a number whose order is that of places, then of the first two characters: most of the hundred keys by which a name is
+A key is a number whose order is that of places, then of the first two characters: most of the fifty keys by which a name is
 looked up differ behind those, so they stand side by side on a few pages of the index, however large it is.
 """
 
